@@ -1,0 +1,12 @@
+//! NATS: one connection per role, publishing that waits for its acknowledgement, the streams and buckets, and
+//! the projections that every process watches.
+
+mod link;
+mod project;
+mod publish;
+mod streams;
+
+pub use link::{ConnectError, Link, LinkOptions, LinkState};
+pub use project::{Projection, ProjectionError};
+pub use publish::{PublishError, Stored, publish, publish_event};
+pub use streams::{DeclareError, Durability, StreamOptions, declare, wait_declared};
