@@ -20,6 +20,7 @@
 //! | [`config`] | the configuration document every process runs with |
 //! | [`secret`] | secrets that cannot be printed, keys derived from the master secret |
 //! | [`dialect`] | wire formats of callers and providers |
+//! | [`redact`] | secrets cut out of texts that others wrote |
 //! | [`nats`] | connecting, publishing with an acknowledgement, declaring streams |
 //! | [`clock`] | the one place that reads the wall clock |
 
@@ -33,6 +34,7 @@ pub mod fault;
 pub mod id;
 pub mod money;
 pub mod nats;
+pub mod redact;
 pub mod reply;
 pub mod seal;
 pub mod secret;

@@ -1,1 +1,1 @@
-//! Placeholder.
+//! Server-sent events: a byte stream split into raw events, and the data they carry.
