@@ -1,6 +1,6 @@
 -- The books, as far as both engines take the same text: everything here is written by the ledger alone and is a
 -- pure function of the EVENTS stream, times included (they are the stream's). Attempts and transfers, the two
--- large tables, follow in 0003 of each engine.
+-- large tables, follow in 0003.
 -- Risk: none, all tables are new.
 
 -- How far a stream is on the books. The first statement of every batch moves it, so that of any number of
@@ -23,28 +23,20 @@ CREATE TABLE accounts (
 -- Requests ended without a last outcome; `id` is `<request>.<token>`. `detail` is JSON.
 CREATE TABLE closures (
     id TEXT NOT NULL PRIMARY KEY,
-    request TEXT NOT NULL,
     project TEXT NOT NULL,
     reason TEXT NOT NULL,
-    bound TEXT,
     accepted_ms BIGINT NOT NULL,
     seq BIGINT NOT NULL,
     at_ms BIGINT NOT NULL,
     detail TEXT NOT NULL
 );
 
-CREATE INDEX closures_request ON closures (request);
-
 -- Deliveries that took a request over; `id` is `<request>.<token>`.
 CREATE TABLE takeovers (
     id TEXT NOT NULL PRIMARY KEY,
-    request TEXT NOT NULL,
-    token TEXT NOT NULL,
     seq BIGINT NOT NULL,
     at_ms BIGINT NOT NULL
 );
-
-CREATE INDEX takeovers_request ON takeovers (request);
 
 -- Configuration versions as they stand on the stream: what is priced with.
 CREATE TABLE configs (
