@@ -97,6 +97,28 @@ pub struct WorkerBeat {
     pub running: u64,
     /// Requests it could work on at once.
     pub capacity: u64,
+    /// What its calls last saw of each provider.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<ProviderBeat>,
+}
+
+/// What the latest upstream call of a worker saw of a provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderBeat {
+    /// The provider's name.
+    pub provider: String,
+    /// Whether it answered as it should; a refusal of the caller's own mistake counts as such.
+    pub ok: bool,
+    /// The HTTP status, where it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// To its first content, in milliseconds.
+    pub latency_ms: u64,
+    /// What went wrong, as a fault's label or a short sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When the call ended, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
 }
 
 /// How a ledger process is, said every second.
