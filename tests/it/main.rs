@@ -1,0 +1,3 @@
+//! The one integration test binary: each module is a part of what Forebay promises, tried on real parts.
+
+mod harness;

@@ -1,0 +1,1 @@
+//! Load while processes die, and the account afterwards.
