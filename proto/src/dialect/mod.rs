@@ -2,6 +2,7 @@
 //! pure and synchronous.
 
 mod depth;
+mod json;
 pub mod openai_chat;
 pub mod sse;
 

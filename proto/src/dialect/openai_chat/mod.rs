@@ -3,14 +3,28 @@
 //! The caller's body is never parsed into a tree and never written anew: [`scan`] looks at the few members that
 //! admission needs, [`rewrite`] changes the few bytes a provider must see differently, and [`ChatStream`] forwards
 //! a stream event by event as it came. Everything the two sides agree on without us stays theirs.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `request`, `estimate` | what admission needs to know of a request |
+//! | `rewrite` | the provider's body from the caller's |
+//! | `response` | whole answers |
+//! | `stream`, `chunk` | streamed answers |
+//! | `choice`, `usage` | what both kinds of answers are made of |
+//! | `error` | what providers say when they fail |
+//! | `fault`, `models` | what Forebay says itself |
 
+mod choice;
+mod chunk;
 mod error;
+mod estimate;
 mod fault;
 mod models;
 mod request;
 mod response;
 mod rewrite;
 mod stream;
+mod usage;
 
 pub use error::{UpstreamError, read_error};
 pub use fault::{fault_body, fault_event};
