@@ -204,3 +204,69 @@ impl<'a> Iterator for Lines<'a> {
         Some(line)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blocks(pieces: &[&str], limit: usize) -> Result<(Vec<String>, Option<Tail>), TooLarge> {
+        let mut splitter = Splitter::new(limit);
+        let mut blocks = Vec::new();
+        for piece in pieces {
+            splitter.split(piece.as_bytes(), |raw| {
+                blocks.push(String::from_utf8_lossy(raw).into_owned());
+                Ok::<_, TooLarge>(())
+            })?;
+        }
+        Ok((blocks, splitter.finish()))
+    }
+
+    fn tail(raw: &str, complete: bool) -> Option<Tail> {
+        Some(Tail { raw: raw.as_bytes().to_vec(), complete })
+    }
+
+    #[test]
+    fn blocks_end_at_blank_lines_of_any_kind() {
+        let (found, rest) =
+            blocks(&["\u{feff}data: 1\n\ndata: 2\r\n\r\ndata: 3\r\rdata: 4\n\r\n\n: x"], 100).unwrap();
+        let expected = ["data: 1\n\n", "data: 2\r\n\r\n", "data: 3\r\r", "data: 4\n\r\n", "\n"];
+        assert_eq!(
+            (found.iter().map(String::as_str).collect::<Vec<_>>(), rest),
+            (expected.to_vec(), tail(": x", false))
+        );
+    }
+
+    #[test]
+    fn a_last_cr_waits_for_its_lf() {
+        assert_eq!(blocks(&["a\r\n\r"], 100).unwrap(), (vec![], tail("a\r\n\r", true)));
+        assert_eq!(blocks(&["a\r\n\r", "\nb\n", "\n"], 100).unwrap().0, ["a\r\n\r\n", "b\n\n"]);
+        assert_eq!(blocks(&["a\r", "\r", "b"], 100).unwrap(), (vec!["a\r\r".to_owned()], tail("b", false)));
+    }
+
+    #[test]
+    fn the_limit_is_on_single_blocks() {
+        assert!(blocks(&["1234\n\n", "5678\n\n", "9"], 6).is_ok());
+        assert_eq!(blocks(&["12345\n\n"], 6), Err(TooLarge));
+        assert_eq!(blocks(&["123", "4567"], 6), Err(TooLarge));
+    }
+
+    #[test]
+    fn fields_are_read_as_the_standard_says() {
+        let raw = b"event: a\ndata:one\nid: 7\n: data: no\ndata\ndata:  two\n\n";
+        let read = fields(raw);
+        assert_eq!(
+            (read.event, read.data.as_deref(), read.any),
+            (Some(&b"a"[..]), Some(&b"one\n\n two"[..]), true)
+        );
+        assert!(matches!(fields(b"data: x\r\n\r\n").data, Some(Cow::Borrowed(b"x"))));
+        assert_eq!(fields(b": only a comment\n\n"), Fields::default());
+        assert!(fields(b"retry: 1\n\n").any);
+    }
+
+    #[test]
+    fn data_is_replaced_where_it_first_stood() {
+        let mut out = Vec::new();
+        with_data(b"id: 1\r\ndata: a\r\n: c\r\ndata: b\r\n\r\n", b"x\ny", &mut out);
+        assert_eq!(out, b"id: 1\ndata: x\ndata: y\n: c\n\n");
+    }
+}

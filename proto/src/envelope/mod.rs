@@ -52,3 +52,50 @@ impl Envelope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every envelope ever published, as it stood in its header.
+    const V1: [&str; 2] = [
+        include_str!("../../fixtures/envelope/v1/minimal.json"),
+        include_str!("../../fixtures/envelope/v1/full.json"),
+    ];
+
+    fn headers(text: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(ENVELOPE_HEADER, text);
+        headers
+    }
+
+    #[test]
+    fn version_1_decodes_and_is_written_the_same() {
+        for text in V1.map(str::trim_end) {
+            let envelope = Envelope::from_headers(Some(&headers(text))).unwrap();
+            let written = envelope.to_headers().unwrap();
+            assert_eq!(written.get(ENVELOPE_HEADER).unwrap().as_str(), text);
+            let id = written.get(async_nats::header::NATS_MESSAGE_ID).unwrap().as_str();
+            assert_eq!(id, envelope.request.to_string());
+            assert_eq!(Envelope::from_headers(Some(&written)).unwrap(), envelope);
+        }
+    }
+
+    #[test]
+    fn a_member_from_a_later_build_is_passed_over() {
+        let later = V1[0].trim_end().replacen('{', "{\"later\":[1],", 1);
+        assert!(Envelope::from_headers(Some(&headers(&later))).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_envelope_is_told_apart() {
+        let read = |text: &str| Envelope::from_headers(Some(&headers(text)));
+        assert!(matches!(Envelope::from_headers(None), Err(EnvelopeError::Missing)));
+        assert!(matches!(
+            read(&V1[0].trim_end().replace("\"v\":1", "\"v\":2")),
+            Err(EnvelopeError::Version(2))
+        ));
+        assert!(matches!(read("{\"v\":1}"), Err(EnvelopeError::Malformed(_))));
+        assert!(matches!(read("gibberish"), Err(EnvelopeError::Malformed(_))));
+    }
+}
