@@ -1,7 +1,7 @@
 //! OpenAI Chat Completions: reading a caller's request, making the provider's, and passing answers back.
 //!
 //! The caller's body is never parsed into a tree and never written anew: [`scan`] looks at the few members that
-//! admission needs, [`rewrite`] changes the few bytes a provider must see differently, and [`ChatStream`] forwards
+//! admission needs, [`rewrite()`] changes the few bytes a provider must see differently, and [`ChatStream`] forwards
 //! a stream event by event as it came. Everything the two sides agree on without us stays theirs.
 //!
 //! | file | owns |

@@ -235,7 +235,7 @@ proptest! {
     fn a_caller_who_did_not_ask_never_sees_usage(input in any_stream()) {
         let (out, ending, _) = run(false, [input.as_slice()]);
         if ending.is_ok() {
-            let data = |line: &&str| line.starts_with("data");
+            let data = |line: &&str| line.starts_with("data:");
             let shown = text(&out).split(['\r', '\n']).filter(data).any(|line| line.contains("\"usage\""));
             prop_assert!(!shown, "{}", text(&out));
         }
