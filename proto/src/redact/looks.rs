@@ -57,7 +57,7 @@ const OPEN_PREFIXES: [&str; 16] = [
 ];
 
 /// Last labels by which a dotted word is taken for a host name.
-const HOST_ENDINGS: [&str; 24] = [
+const HOST_ENDINGS: [&str; 22] = [
     "com",
     "net",
     "org",
@@ -80,8 +80,23 @@ const HOST_ENDINGS: [&str; 24] = [
     "cn",
     "us",
     "svc",
-    "run",
-    "host",
+];
+
+/// What the path of a parameter begins with, whatever it ends with.
+const PATH_ROOTS: [&str; 13] = [
+    "messages",
+    "message",
+    "content",
+    "tools",
+    "tool",
+    "function",
+    "functions",
+    "parameters",
+    "properties",
+    "response_format",
+    "input",
+    "body",
+    "choices",
 ];
 
 /// Words after which an odd-looking word is taken for a secret.
@@ -165,11 +180,14 @@ pub(super) fn follows_secret_name(before: [&str; 2], word: &str) -> bool {
     announced && word.len() >= 8 && !word.contains('.') && mixed
 }
 
-/// A host name or an IPv4 address.
+/// A host name or an IPv4 address. The path of a parameter, `messages.0.app`, is neither.
 pub(super) fn is_host(word: &str) -> bool {
-    let label =
-        |l: &str| !l.is_empty() && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let label = |l: &str| {
+        l.bytes().any(|b| !b.is_ascii_digit())
+            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
     let known = |last: &str| HOST_ENDINGS.iter().any(|ending| last.eq_ignore_ascii_case(ending));
+    let path = word.split('.').next().is_some_and(|first| PATH_ROOTS.contains(&first));
     let named = word.rsplit_once('.').is_some_and(|(rest, last)| known(last) && rest.split('.').all(label));
-    named || word.parse::<std::net::Ipv4Addr>().is_ok()
+    (named && !path) || word.parse::<std::net::Ipv4Addr>().is_ok()
 }

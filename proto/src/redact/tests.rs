@@ -57,6 +57,7 @@ fn ordinary_text_stays() {
         "You need to provide your API key in an Authorization header using Bearer auth.",
         "Bearer token missing; basic checks failed. Unexpected token at position 12345678",
         "Invalid model provided: gpt-4o-mini; std::fmt at 12:30:45; the /v1/chat/completions/Extra path",
+        "tools[0].function.parameters.properties.app and messages.1.internal need asyncio.run, e.g. litellm.APIError",
         "Rate limit: 500 requests per 1m0s, retry in 12.5s at 2026-11-20T12:00:00Z",
         "expected one of: low, medium, high. Größe überschritten — 漢字…",
         "messages.0.content.1.image_url.url: file type image/webp is not one of image/png, image/jpeg",

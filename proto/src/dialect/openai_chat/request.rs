@@ -13,6 +13,9 @@ use crate::usage::{Estimate, estimate_tokens};
 /// The longest model name, in characters.
 const MODEL_CHARS_MAX: usize = 256;
 
+/// The most members an object that is read here may have; requests have a few dozen.
+const MEMBERS_MAX: usize = 512;
+
 /// What a choice may use where the caller sets no limit, in tokens.
 const OUTPUT_TOKENS_DEFAULT: u64 = 1_024;
 
@@ -90,7 +93,9 @@ pub fn scan(body: &[u8]) -> Result<Scan, Fault> {
     object(text, |member| {
         let name = member.name();
         wanted.note(&name, member.value);
-        names.push(name);
+        if names.len() <= MEMBERS_MAX {
+            names.push(name);
+        }
     })?;
     refuse_duplicates(names, "")?;
     let model = model(wanted.model)?;
@@ -131,6 +136,9 @@ fn missing(param: &str, what: &str) -> Fault {
 
 /// A key given twice may mean one thing to us and another to the provider.
 fn refuse_duplicates(mut names: Vec<Cow<'_, str>>, prefix: &str) -> Result<(), Fault> {
+    if names.len() > MEMBERS_MAX {
+        return Err(invalid(format!("Expected an object with at most {MEMBERS_MAX} keys; there are more.")));
+    }
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         None => Ok(()),
@@ -179,7 +187,9 @@ fn include_usage(raw: Option<&str>) -> Result<bool, Fault> {
         if name == "include_usage" {
             value = Some(member.value);
         }
-        names.push(name);
+        if names.len() <= MEMBERS_MAX {
+            names.push(name);
+        }
     })?;
     refuse_duplicates(names, "stream_options.")?;
     flag(value, "stream_options.include_usage")
@@ -259,6 +269,16 @@ mod tests {
         let long = |n: usize| format!(r#"{{"model":"{}","messages":[1]}}"#, "é".repeat(n));
         assert!(scan(long(256).as_bytes()).is_ok());
         assert_eq!(fault(&long(257)).param.as_deref(), Some("model"));
+    }
+
+    #[test]
+    fn too_many_members_are_refused() {
+        let with = |n: usize| {
+            let rest: String = (0..n).map(|i| format!(",\"k{i}\":1")).collect();
+            format!(r#"{{"model":"m","messages":[1]{rest}}}"#)
+        };
+        assert!(scan(with(510).as_bytes()).is_ok());
+        assert!(fault(&with(511)).message.contains("at most 512 keys"));
     }
 
     #[test]
