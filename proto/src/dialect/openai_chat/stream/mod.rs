@@ -71,21 +71,27 @@ impl From<TooLarge> for BrokenStream {
 pub struct ChatStream {
     splitter: Splitter,
     forwarder: Forwarder,
+    broken: bool,
 }
 
 impl ChatStream {
     /// A stream of which nothing has arrived yet.
     pub fn new(options: StreamOptions) -> Self {
-        Self { splitter: Splitter::new(EVENT_BYTES_MAX), forwarder: Forwarder::new(options) }
+        Self { splitter: Splitter::new(EVENT_BYTES_MAX), forwarder: Forwarder::new(options), broken: false }
     }
 
     /// Takes in bytes as they arrive and appends the whole events to forward to `out`.
     ///
     /// # Errors
-    /// [`BrokenStream`]; the events before the broken one are in `out` by then, and the stream is of no further
-    /// use but for its numbers.
+    /// [`BrokenStream`]; the events before the broken one are in `out` by then, and whatever else is done with
+    /// the stream gives [`BrokenStream::CutShort`]. Its numbers stay readable.
     pub fn push(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<(), BrokenStream> {
-        self.splitter.split(chunk, |raw| self.forwarder.block(raw, out))
+        if self.broken {
+            return Err(BrokenStream::CutShort);
+        }
+        let result = self.splitter.split(chunk, |raw| self.forwarder.block(raw, out));
+        self.broken = result.is_err();
+        result
     }
 
     /// The provider closed the connection: appends what is still to be forwarded.
@@ -95,6 +101,9 @@ impl ChatStream {
     /// # Errors
     /// [`BrokenStream::CutShort`] if it is not complete; others as for [`Self::push`].
     pub fn finish(&mut self, out: &mut BytesMut) -> Result<(), BrokenStream> {
+        if self.broken {
+            return Err(BrokenStream::CutShort);
+        }
         if let Some(mut tail) = self.splitter.finish() {
             if !tail.complete {
                 let end: &[u8] = if tail.raw.ends_with(b"\n") { b"\n" } else { b"\n\n" };

@@ -150,6 +150,18 @@ fn what_is_no_chunk_breaks_the_stream() {
 }
 
 #[test]
+fn a_broken_stream_stays_broken() {
+    let mut stream = stream(false);
+    let mut out = BytesMut::new();
+    let end = b"data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    stream.push(end, &mut out).unwrap();
+    stream.push(b"data: junk\n\n", &mut out).unwrap_err();
+    assert_eq!(stream.push(end, &mut out), Err(BrokenStream::CutShort));
+    assert_eq!(stream.finish(&mut out), Err(BrokenStream::CutShort));
+    assert_eq!(text(&out), text(end));
+}
+
+#[test]
 fn choices_of_an_unknown_shape_pass() {
     let input = b"data: {\"choices\":[{\"index\":0,\"delta\":\"hey\"}]}\n\ndata: [DONE]\n\n";
     let (out, ending, stream) = run(false, [&input[..]]);
