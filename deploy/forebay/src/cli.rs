@@ -40,7 +40,16 @@ pub(crate) enum Command {
     /// Derive every balance again from the events and compare
     Reconcile(ReconcileArgs),
     /// Measure this machine: direct, plain proxy and Forebay in one run
-    Bench(BenchArgs),
+    Bench(bench::Args),
+    /// The mock provider of `bench`
+    #[command(hide = true)]
+    BenchMock(bench::mock::Args),
+    /// The plain proxy of `bench`
+    #[command(hide = true)]
+    BenchProxy(bench::proxy::Args),
+    /// The load generator of `bench`
+    #[command(hide = true)]
+    BenchLoad(bench::load::Args),
     /// Print the path of the nats-server that `up` would start, fetched if need be
     #[command(hide = true)]
     NatsServer,
@@ -69,6 +78,9 @@ pub(crate) struct UpArgs {
     /// Where everything is stored
     #[arg(long, value_name = "DIR", env = "FOREBAY_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     pub(crate) data_dir: PathBuf,
+    /// The database, instead of SQLite in the data directory: postgres://...
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
     /// Where clients connect
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) listen: String,
@@ -101,9 +113,12 @@ pub(crate) struct DatabaseArgs {
 pub(crate) struct IngressArgs {
     #[command(flatten)]
     pub(crate) nats: NatsArgs,
-    /// Where clients connect
+    /// Where clients connect, and where /health, /ready and /metrics are served
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) listen: String,
+    /// How safe an acknowledged message is: fast, fsync, or replicated [default: replicated in a cluster, else fast]
+    #[arg(long, value_name = "PROFILE", env = "FOREBAY_DURABILITY", value_parser = ["fast", "fsync", "replicated"])]
+    pub(crate) durability: Option<String>,
 }
 
 /// `forebay workers`.
@@ -141,9 +156,9 @@ pub(crate) struct ControlArgs {
     /// Where /health, /ready and /metrics are served
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
     pub(crate) admin_listen: String,
-    /// How safe an acknowledged message is: fast, fsync, or replicated (three servers)
-    #[arg(long, value_name = "PROFILE", default_value = "replicated", value_parser = ["fast", "fsync", "replicated"])]
-    pub(crate) durability: String,
+    /// How safe an acknowledged message is: fast, fsync, or replicated [default: replicated in a cluster, else fast]
+    #[arg(long, value_name = "PROFILE", env = "FOREBAY_DURABILITY", value_parser = ["fast", "fsync", "replicated"])]
+    pub(crate) durability: Option<String>,
 }
 
 /// A command that only reports.
@@ -199,13 +214,6 @@ pub(crate) struct ReconcileArgs {
     pub(crate) output: JsonArgs,
 }
 
-/// `forebay bench`.
-#[derive(Debug, Args)]
-pub(crate) struct BenchArgs {
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
-}
-
 impl Command {
     /// Whether the command was asked for one JSON object.
     pub(crate) fn json(&self) -> bool {
@@ -214,13 +222,16 @@ impl Command {
             Self::Seed(args) => args.output.json,
             Self::Replay(args) => args.output.json,
             Self::Reconcile(args) => args.output.json,
-            Self::Bench(args) => args.output.json,
+            Self::Bench(args) => args.wants_json(),
             Self::Up(_)
             | Self::Ingress(_)
             | Self::Workers(_)
             | Self::Ledger(_)
             | Self::Control(_)
             | Self::Migrate(_)
+            | Self::BenchMock(_)
+            | Self::BenchProxy(_)
+            | Self::BenchLoad(_)
             | Self::NatsServer => false,
         }
     }

@@ -15,6 +15,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use proto::secret::Secret;
 
 /// A data directory that this process alone uses. The lock ends with the value, or with the process.
 #[derive(Debug)]
@@ -73,8 +74,8 @@ impl DataDir {
     }
 
     /// What `DATABASE_URL` is for the database in it.
-    pub(crate) fn database_url(&self) -> String {
-        format!("sqlite://{}?mode=rwc", self.file("forebay.db").display())
+    pub(crate) fn database_url(&self) -> Secret<String> {
+        Secret::new(format!("sqlite://{}?mode=rwc", self.file("forebay.db").display()))
     }
 }
 

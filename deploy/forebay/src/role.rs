@@ -13,6 +13,8 @@ pub(crate) struct RoleThread {
     name: &'static str,
     shutdown: CancellationToken,
     ended: oneshot::Receiver<anyhow::Result<()>>,
+    /// Whether its end has been told already.
+    over: bool,
 }
 
 /// Starts a role. `body` is called on its thread, within its runtime, with the token that asks it to end.
@@ -36,13 +38,14 @@ where
         }
     };
     thread::Builder::new().name(name.to_owned()).spawn(run).with_context(|| format!("{name} cannot be started"))?;
-    Ok(RoleThread { name, shutdown, ended })
+    Ok(RoleThread { name, shutdown, ended, over: false })
 }
 
 impl RoleThread {
     /// Waits for an end that nobody asked for; the error says why.
     pub(crate) async fn failed(&mut self) -> anyhow::Error {
         let ended = (&mut self.ended).await;
+        self.over = true;
         match ended {
             Ok(Ok(())) => anyhow!("{} ended by itself", self.name),
             Ok(Err(error)) => error.context(format!("{} failed", self.name)),
@@ -52,13 +55,16 @@ impl RoleThread {
 
     /// Asks the role to end, and waits until `deadline` at most.
     pub(crate) async fn stop(self, deadline: Instant) {
+        if self.over {
+            return;
+        }
         self.shutdown.cancel();
         match tokio::time::timeout_at(deadline.into(), self.ended).await {
             Ok(Ok(Ok(()))) => tracing::debug!(role = self.name, "ended"),
             Ok(Ok(Err(error))) => {
                 tracing::error!(role = self.name, error = %format!("{error:#}"), "ended with an error");
             }
-            Ok(Err(_)) => tracing::error!(role = self.name, "had ended before, or panicked"),
+            Ok(Err(_)) => tracing::error!(role = self.name, "panicked"),
             Err(_) => tracing::error!(role = self.name, "did not end in time"),
         }
     }
@@ -79,5 +85,6 @@ mod tests {
         assert_eq!(format!("{:#}", failing.failed().await), "failing failed: no disk");
         let mut panicking = spawn("panicking", |_| async { panic!("on purpose") }).unwrap();
         assert_eq!(panicking.failed().await.to_string(), "panicking panicked");
+        panicking.stop(Instant::now() + Duration::from_secs(5)).await; // ends at once
     }
 }

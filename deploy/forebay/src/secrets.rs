@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use proto::seal::Wrapper;
 use proto::secret::{MasterKey, Pepper, Secret, random_secret};
 
+use crate::cli::{DEFAULT_DATA_DIR, Place};
 use crate::data_dir::DataDir;
 use crate::private_file;
 
@@ -44,6 +45,13 @@ pub(crate) fn production() -> bool {
     env::var("NODE_ENV").is_ok_and(|value| value == "production")
 }
 
+/// Refuses weak secrets in production, whether this process uses them or not.
+pub(crate) fn check_environment() -> anyhow::Result<()> {
+    given(MASTER_ENV)?;
+    given(ADMIN_ENV)?;
+    Ok(())
+}
+
 /// The keys derived from the master secret.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
@@ -64,7 +72,6 @@ impl Keys {
         let master = given(MASTER_ENV)?.with_context(|| {
             format!("{MASTER_ENV} is not set: give every role the same string of 32 characters or more")
         })?;
-        given(ADMIN_ENV)?; // refused in production if it is weak, whoever uses it
         Self::derive(master)
     }
 
@@ -76,9 +83,29 @@ impl Keys {
         Ok(keys)
     }
 
+    /// For a command about a deployment: from the environment, else what a running `up` keeps.
+    pub(crate) fn of_place(place: &Place) -> anyhow::Result<Self> {
+        if let Some(master) = given(MASTER_ENV)? {
+            return Self::derive(master);
+        }
+        let dir = place.data_dir.as_deref().unwrap_or(Path::new(DEFAULT_DATA_DIR));
+        let kept = private_file::read(&dir.join(MASTER_FILE))?;
+        Self::derive(kept.with_context(|| format!("{MASTER_ENV} is not set"))?)
+    }
+
     /// Random keys that nobody else knows, for what is thrown away afterwards.
     pub(crate) fn throw_away() -> anyhow::Result<Self> {
         Self::derive(random_secret("")?)
+    }
+
+    /// What control is given.
+    pub(crate) fn for_control(&self) -> control::Secrets {
+        control::Secrets { wrapper: self.wrapper.clone(), pepper: self.pepper.clone() }
+    }
+
+    /// What an ingress is given.
+    pub(crate) fn for_ingress(&self) -> ingress::Secrets {
+        ingress::Secrets { wrapper: self.wrapper.clone(), pepper: self.pepper.clone() }
     }
 
     /// Another master secret than before could open nothing of what the directory holds.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::task::AbortOnDropHandle;
 use tracing_subscriber::EnvFilter;
 
 /// Used where `RUST_LOG` says nothing.
@@ -55,12 +56,15 @@ impl Metrics {
         Arc::new(move || handle.render())
     }
 
-    /// Keeps the recorder small, for ever.
-    pub(crate) async fn upkeep(self) {
-        let mut period = tokio::time::interval(UPKEEP_PERIOD);
-        loop {
-            period.tick().await;
-            self.0.run_upkeep();
-        }
+    /// Keeps the recorder small for as long as the handle lives.
+    pub(crate) fn keep_up(&self) -> AbortOnDropHandle<()> {
+        let handle = self.0.clone();
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut period = tokio::time::interval(UPKEEP_PERIOD);
+            loop {
+                period.tick().await;
+                handle.run_upkeep();
+            }
+        }))
     }
 }
