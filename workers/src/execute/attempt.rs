@@ -1,0 +1,267 @@
+//! One attempt: announced, called, and understood.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::dialect::openai_chat::{ChatStream, StreamOptions, rewrite};
+use proto::event::{Announced, Event};
+use proto::fault::{Fault, FaultCode};
+use proto::id::AttemptId;
+use proto::reply::{Head, Section};
+use proto::usage::{Estimate, Reconciled, Reported, estimate_tokens, reconcile};
+use tokio::time::Instant;
+
+use super::Execution;
+use super::call::{Call, Trace};
+use super::failure::{Failure, Limits};
+use super::stream::Relay;
+use crate::http::Upstream;
+use crate::jobs::{Job, Stop};
+use crate::linger::Linger;
+use crate::route::Hop;
+
+/// How long the announcement may take to be stored: an election and some more.
+const ANNOUNCE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// What came of an attempt.
+pub(super) enum Attempted {
+    /// The request is answered or given up, and all of that is on the event stream.
+    Settled,
+    /// It failed; the table decides what follows.
+    Failed(Failed),
+}
+
+/// A failed attempt whose outcome is not on the stream yet.
+pub(super) struct Failed {
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) failure: Failure,
+    pub(super) trace: Trace,
+    pub(super) used: Reconciled,
+    /// Whether bytes of it were passed on.
+    pub(super) begun: bool,
+    /// Bytes that came before the failure and were not passed on yet.
+    pub(super) rest: Vec<Section>,
+}
+
+/// Why a call has no answer.
+enum Ended {
+    Failed(Failure),
+    Stopped(Stop),
+}
+
+/// Runs `exchange` until it ends or the job is to stop; then it is dropped, and with it the connection.
+async fn unless_stopped<T>(
+    job: &Job,
+    exchange: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Ended> {
+    tokio::select! {
+        biased;
+        stop = job.stopped() => Err(Ended::Stopped(stop)),
+        result = exchange => result.map_err(Ended::Failed),
+    }
+}
+
+impl Execution<'_> {
+    /// Makes one attempt at `hop`.
+    pub(super) async fn attempt(&mut self, hop: &Hop) -> Attempted {
+        self.k += 1;
+        let Some(upstream) = self.plan.set.get(&hop.provider).cloned() else {
+            // The chain was made of providers of this very set.
+            self.work.close(proto::event::CloseReason::Refused, None, Some(no_route())).await;
+            return Attempted::Settled;
+        };
+        let mut trace = Trace::new();
+        let body = match rewrite(&self.plan.body, &hop.model) {
+            Ok(body) => body,
+            Err(fault) => {
+                self.work.close(proto::event::CloseReason::Refused, None, Some(fault)).await;
+                return Attempted::Settled;
+            }
+        };
+        let _permit = self.permit(&upstream).await;
+        if let Err(failure) = self.announce(hop).await {
+            return Attempted::Failed(failed(upstream, failure, trace));
+        }
+        if let Some(stop) = self.work.job.stopped_now() {
+            self.cancelled(hop, &upstream, &trace, Reconciled::nothing(), stop).await;
+            return Attempted::Settled;
+        }
+        trace.started = Instant::now();
+        self.first_call.get_or_insert_with(|| (trace.started, self.work.waited_ms()));
+        let call = Call {
+            upstream: &upstream,
+            body,
+            stream: self.work.envelope.stream,
+            traceparent: self.work.envelope.traceparent.as_deref(),
+            limits: self.limits(trace.started),
+        };
+        if call.stream {
+            self.attempt_stream(hop, &call, &upstream, trace).await
+        } else {
+            self.attempt_whole(hop, &call, &upstream, trace).await
+        }
+    }
+
+    async fn attempt_whole(
+        &mut self,
+        hop: &Hop,
+        call: &Call<'_>,
+        upstream: &Arc<Upstream>,
+        mut trace: Trace,
+    ) -> Attempted {
+        let exchange = async {
+            let response = call.open(&mut trace).await?;
+            call.read(response, &mut trace).await
+        };
+        match unless_stopped(&self.work.job, exchange).await {
+            Ok((body, answer)) => {
+                self.succeed_whole(hop, upstream, &trace, body, &answer).await;
+                Attempted::Settled
+            }
+            Err(Ended::Stopped(stop)) => {
+                let used = self.used(&trace, None, 0);
+                self.cancelled(hop, upstream, &trace, used, stop).await;
+                Attempted::Settled
+            }
+            Err(Ended::Failed(failure)) => {
+                let used = self.used(&trace, None, 0);
+                Attempted::Failed(Failed { used, ..failed(Arc::clone(upstream), failure, trace) })
+            }
+        }
+    }
+
+    async fn attempt_stream(
+        &mut self,
+        hop: &Hop,
+        call: &Call<'_>,
+        upstream: &Arc<Upstream>,
+        mut trace: Trace,
+    ) -> Attempted {
+        let options = StreamOptions {
+            include_usage: self.work.envelope.include_usage,
+            price: self.plan.set.config.price(&self.work.envelope.model).cloned(),
+            input_estimate: self.plan.estimate.input_tokens,
+        };
+        let config = &self.work.worker.config;
+        let linger = Linger::new(config.linger, config.linger_bytes_max);
+        let head = self.head(hop, "text/event-stream; charset=utf-8");
+        let first_call = self.first_call.map_or(trace.started, |(at, _)| at);
+        let mut relay = Relay::new(ChatStream::new(options), &mut self.replier, linger, head, first_call);
+        let exchange = async {
+            let mut response = call.open(&mut trace).await?;
+            relay.run(call, &mut response, &mut trace).await?;
+            Ok(response)
+        };
+        let called = unless_stopped(&self.work.job, exchange).await;
+        let (reported, chars, begun) = (relay.stream.reported(), relay.stream.output_chars(), relay.begun());
+        match called {
+            Ok(response) => {
+                let rest = relay.rest();
+                let used = self.used(&trace, reported.as_ref(), chars);
+                self.succeed_stream(hop, upstream, &trace, rest, used).await;
+                // Held until here: by now the connection has read the end of the body and can be used again.
+                drop(response);
+                Attempted::Settled
+            }
+            Err(Ended::Stopped(stop)) => {
+                drop(relay);
+                let used = self.used(&trace, reported.as_ref(), chars);
+                self.cancelled(hop, upstream, &trace, used, stop).await;
+                Attempted::Settled
+            }
+            Err(Ended::Failed(failure)) => {
+                let rest = relay.rest_if_begun();
+                let used = self.used(&trace, reported.as_ref(), chars);
+                let failed = failed(Arc::clone(upstream), failure, trace);
+                Attempted::Failed(Failed { used, begun, rest, ..failed })
+            }
+        }
+    }
+
+    /// What an attempt that did not end well used, and what a stream used that did.
+    fn used(&self, trace: &Trace, reported: Option<&Reported>, output_chars: u64) -> Reconciled {
+        if reported.is_none() && !trace.may_be_billed() {
+            return Reconciled::nothing();
+        }
+        let output_tokens = if output_chars == 0 { 0 } else { estimate_tokens(output_chars) };
+        reconcile(reported, Estimate { input_tokens: self.plan.estimate.input_tokens, output_tokens })
+    }
+
+    /// Puts the attempt on the event stream; without that nothing is called.
+    async fn announce(&self, hop: &Hop) -> Result<(), Failure> {
+        let work = self.work;
+        let event = Event::Attempt(Announced {
+            attempt: self.attempt_id(),
+            subject: work.subject.clone(),
+            dialect: work.envelope.dialect,
+            stream: work.envelope.stream,
+            provider: hop.provider.clone(),
+            model: hop.model.clone(),
+            priced_with: self.plan.set.config.version,
+            route_mode: hop.route_mode,
+            estimate: self.plan.estimate,
+            deadline_ms: work.deadline_ms,
+        });
+        let unavailable =
+            || Failure::last(Fault::new(FaultCode::Unavailable, "The request could not be recorded."));
+        let record = work.record(&event).ok_or_else(unavailable)?;
+        let patience = work.left().min(ANNOUNCE_PATIENCE);
+        record.store(&work.worker.link, &work.worker.metrics, patience).await.map_err(|error| {
+            let error = crate::error::chain(&error);
+            tracing::warn!(request = %work.job.request, error, "attempt not announced, so not made");
+            unavailable()
+        })
+    }
+
+    /// Waits for a place among the calls that may run at this provider, where their number is limited.
+    async fn permit(&self, upstream: &Upstream) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        let permits = upstream.permits.clone()?;
+        tokio::select! {
+            permit = permits.acquire_owned() => permit.ok(),
+            _ = self.work.job.stopped() => None,
+            () = tokio::time::sleep_until(self.work.deadline) => None,
+        }
+    }
+
+    fn limits(&self, started: Instant) -> Limits {
+        let config = &self.work.worker.config;
+        Limits {
+            first_byte: started + config.first_byte_timeout,
+            deadline: self.work.deadline,
+            idle: config.idle_timeout(),
+            bytes_max: config.answer_bytes_max,
+        }
+    }
+
+    /// The head of an answer that `hop` gives.
+    pub(super) fn head(&self, hop: &Hop, content_type: &str) -> Head {
+        let (first_call, queue_ms) =
+            self.first_call.unwrap_or_else(|| (Instant::now(), self.work.waited_ms()));
+        Head {
+            status: 200,
+            content_type: content_type.to_owned(),
+            provider: hop.provider.clone(),
+            model: hop.model.clone(),
+            route_mode: hop.route_mode.as_str().to_owned(),
+            attempts: self.k,
+            config: self.plan.set.config.version,
+            queue_ms,
+            upstream_ms: u64::try_from(first_call.elapsed().as_millis()).unwrap_or(u64::MAX),
+            cost: None,
+        }
+    }
+
+    /// The attempt being made.
+    pub(super) fn attempt_id(&self) -> AttemptId {
+        AttemptId { request: self.work.job.request, token: self.work.job.token, k: self.k }
+    }
+}
+
+fn failed(upstream: Arc<Upstream>, failure: Failure, trace: Trace) -> Failed {
+    Failed { upstream, failure, trace, used: Reconciled::nothing(), begun: false, rest: Vec::new() }
+}
+
+/// What a caller is told when a model has no place to be served.
+pub(crate) fn no_route() -> Fault {
+    Fault::new(FaultCode::Unavailable, "No provider of this model can be used at the moment.")
+}

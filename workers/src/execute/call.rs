@@ -1,0 +1,161 @@
+//! The upstream call itself: send, judge the head of the answer, read a whole answer.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{StatusCode, header};
+use proto::dialect::openai_chat::{Answer, BadAnswer, read_answer};
+use proto::fault::{Fault, FaultCode};
+use reqwest::Response;
+use tokio::time::Instant;
+
+use super::failure::{Failure, Limits};
+use crate::http::Upstream;
+
+/// How much of an error's body is read.
+const ERROR_BYTES_MAX: usize = 64 * 1024;
+/// How long an error's body may take.
+const ERROR_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What is known of a call, also when it is dropped half-way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trace {
+    /// When it was sent.
+    pub(super) started: Instant,
+    /// Whether the provider may have seen it.
+    pub(super) sent: bool,
+    /// The provider's status.
+    pub(super) status: Option<StatusCode>,
+    /// From sending to the first content.
+    pub(super) first_byte: Option<Duration>,
+}
+
+impl Trace {
+    /// A call that starts now.
+    pub(super) fn new() -> Self {
+        Self { started: Instant::now(), sent: false, status: None, first_byte: None }
+    }
+
+    /// Notes that content is there.
+    pub(super) fn content(&mut self) {
+        self.first_byte.get_or_insert_with(|| self.started.elapsed());
+    }
+
+    /// Whether the provider may have worked, and may bill for it, without having said how much.
+    pub(super) fn may_be_billed(&self) -> bool {
+        self.sent && self.status.is_none_or(|status| status == StatusCode::OK)
+    }
+}
+
+/// One call's particulars.
+pub(super) struct Call<'a> {
+    pub(super) upstream: &'a Upstream,
+    pub(super) body: Bytes,
+    pub(super) stream: bool,
+    pub(super) traceparent: Option<&'a str>,
+    pub(super) limits: Limits,
+}
+
+impl Call<'_> {
+    /// Sends, and reads the head of the answer. Anything but a success of the type asked for is a failure.
+    pub(super) async fn open(&self, trace: &mut Trace) -> Result<Response, Failure> {
+        trace.sent = true;
+        let sent = self.upstream.send(self.body.clone(), self.stream, self.traceparent);
+        let response = match self.limits.wait(self.limits.first_byte, sent).await? {
+            Ok(response) => response,
+            Err(error) => {
+                trace.sent = !error.is_connect();
+                return Err(Failure::transport(error));
+            }
+        };
+        trace.status = Some(response.status());
+        if response.status() != StatusCode::OK {
+            return Err(self.refusal(response).await);
+        }
+        let expected = if self.stream { "text/event-stream" } else { "application/json" };
+        let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+        if content_type.is_some_and(|given| has_type(given, expected)) {
+            return Ok(response);
+        }
+        let fault =
+            Fault::new(FaultCode::UpstreamError, "The provider's answer is not of the type asked for.");
+        Err(Failure::broken(fault))
+    }
+
+    async fn refusal(&self, mut response: Response) -> Failure {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = tokio::time::timeout(ERROR_TIMEOUT, beginning(&mut response)).await.unwrap_or_default();
+        (self.upstream.adapter.classify)(status, &headers, &body).into()
+    }
+
+    /// Reads a whole answer, byte for byte.
+    pub(super) async fn read(
+        &self,
+        mut response: Response,
+        trace: &mut Trace,
+    ) -> Result<(Bytes, Answer), Failure> {
+        trace.content();
+        let max = self.limits.bytes_max;
+        let announced = response.content_length().unwrap_or(0);
+        if usize::try_from(announced).unwrap_or(usize::MAX) > max {
+            return Err(Failure::too_large());
+        }
+        let mut body = self.chunk(&mut response).await?.unwrap_or_default();
+        // Most answers come in one piece, which is passed on as it is.
+        if let Some(second) = self.chunk(&mut response).await? {
+            let mut whole =
+                BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0).max(body.len() * 2));
+            whole.extend_from_slice(&body);
+            whole.extend_from_slice(&second);
+            while let Some(chunk) = self.chunk(&mut response).await? {
+                if whole.len() + chunk.len() > max {
+                    return Err(Failure::too_large());
+                }
+                whole.extend_from_slice(&chunk);
+            }
+            body = whole.freeze();
+        }
+        match read_answer(&body) {
+            Ok(answer) => Ok((body, answer)),
+            Err(bad @ (BadAnswer::NotACompletion | BadAnswer::Upstream(_))) => {
+                Err(Failure::broken(bad.fault()))
+            }
+        }
+    }
+
+    async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Failure> {
+        let chunk = self.limits.wait(self.limits.silence(), response.chunk()).await?;
+        chunk.map_err(Failure::transport)
+    }
+}
+
+/// The beginning of a body, as far as it can be had.
+async fn beginning(response: &mut Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        let room = ERROR_BYTES_MAX - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if body.len() == ERROR_BYTES_MAX {
+            break;
+        }
+    }
+    body
+}
+
+/// Whether a content type is `expected`, parameters and case apart.
+fn has_type(given: &str, expected: &str) -> bool {
+    given.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case(expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_type;
+
+    #[test]
+    fn parameters_and_case_of_content_types_do_not_matter() {
+        assert!(has_type("application/json", "application/json"));
+        assert!(has_type("Application/JSON; charset=utf-8", "application/json"));
+        assert!(!has_type("application/jsonl", "application/json"));
+        assert!(!has_type("text/html", "application/json"));
+    }
+}
