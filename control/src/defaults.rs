@@ -1,0 +1,182 @@
+//! The configuration of a deployment without a file: made of the environment.
+
+use proto::config::{Config, Model, Project, Provider, ProviderKind, SecretRef, Strategy, Target, WILDCARD};
+use proto::envelope::OnDisconnect;
+use proto::money::{MoneyError, Price};
+
+use crate::file::{Draft, DraftKey, address};
+
+/// The project of a deployment without a file, and its key's name.
+pub const DEFAULT_PROJECT: &str = "default";
+
+const OPENAI_KEY: &str = "OPENAI_API_KEY";
+const LITELLM_URL: &str = "LITELLM_BASE_URL";
+const LITELLM_KEY: &str = "LITELLM_MASTER_KEY";
+
+/// OpenAI's chat models: alias, then USD per million tokens for input, cached input, cache write and output
+/// (empty = none of its own). Its list prices of November 2026 for requests of up to 272,000 input tokens;
+/// longer ones of the 5.6 and 6 families cost more, which a file with prices of one's own can take in.
+const OPENAI_MODELS: [(&str, &str, &str, &str, &str); 20] = [
+    ("gpt-6-astra", "10", "1", "12.5", "50"),
+    ("gpt-6.1-sol", "2", "0.1", "2.5", "10"),
+    ("gpt-6.1-terra", "1", "0.05", "1.25", "5"),
+    ("gpt-6-sol", "2", "0.2", "2.5", "10"),
+    ("gpt-6-luna", "0.1", "0.01", "0.125", "0.5"),
+    ("gpt-5.6-sol", "4", "0.4", "5", "20"),
+    ("gpt-5.6-terra", "2", "0.2", "2.5", "12"),
+    ("gpt-5.6-luna", "0.2", "0.02", "0.25", "1.2"),
+    ("gpt-5.5", "5", "0.5", "", "30"),
+    ("gpt-5.5-pro", "30", "", "", "180"),
+    ("gpt-5.4", "2.5", "0.25", "", "15"),
+    ("gpt-5.4-mini", "0.75", "0.075", "", "4.5"),
+    ("gpt-5.4-nano", "0.2", "0.02", "", "1.25"),
+    ("gpt-5.2", "1.75", "0.175", "", "14"),
+    ("gpt-5", "1.25", "0.125", "", "10"),
+    ("gpt-5-mini", "0.25", "0.025", "", "2"),
+    ("gpt-4.1", "2", "0.5", "", "8"),
+    ("gpt-4.1-mini", "0.4", "0.1", "", "1.6"),
+    ("gpt-4o", "2.5", "1.25", "", "10"),
+    ("gpt-4o-mini", "0.15", "0.075", "", "0.6"),
+];
+
+/// Why there is no configuration without a file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DefaultsError {
+    /// Production never serves the built-in scripted provider.
+    #[error(
+        "no provider is configured: pass --config FILE, or set OPENAI_API_KEY, or LITELLM_BASE_URL and \
+         LITELLM_MASTER_KEY"
+    )]
+    NoProvider,
+    /// Half of what is needed.
+    #[error("LITELLM_BASE_URL is set and LITELLM_MASTER_KEY is not: set both")]
+    NoLitellmKey,
+    /// Not an address.
+    #[error("LITELLM_BASE_URL: {0}")]
+    LitellmUrl(String),
+    /// A built-in price that does not read; a defect.
+    #[error("a built-in price does not read")]
+    Price(#[from] MoneyError),
+}
+
+/// Compiles the environment: OpenAI and LiteLLM where their variables are set, else the scripted provider.
+pub fn from_env(env: &dyn Fn(&str) -> Option<String>, production: bool) -> Result<Draft, DefaultsError> {
+    let set = |name: &str| env(name).filter(|value| !value.is_empty());
+    let mut providers = Vec::new();
+    let mut models = Vec::new();
+    if set(OPENAI_KEY).is_some() {
+        providers.push(provider("openai", ProviderKind::Openai, None, Some(OPENAI_KEY)));
+        for (alias, input, cached_input, cache_write, output) in OPENAI_MODELS {
+            models.push(model(
+                alias,
+                "openai",
+                alias,
+                Some(price(input, cached_input, cache_write, output)?),
+            ));
+        }
+    }
+    if let Some(url) = set(LITELLM_URL) {
+        if set(LITELLM_KEY).is_none() {
+            return Err(DefaultsError::NoLitellmKey);
+        }
+        let url = url.trim_end_matches('/');
+        let url = if url.ends_with("/v1") { url.to_owned() } else { format!("{url}/v1") };
+        let url = address(&url, true).map_err(DefaultsError::LitellmUrl)?;
+        providers.push(provider("litellm", ProviderKind::OpenaiCompatible, Some(url), Some(LITELLM_KEY)));
+    }
+    match providers.last().map(|provider| provider.name.clone()) {
+        // A proxy knows more models than OpenAI, so it takes what nothing else names.
+        Some(last) => models.push(model(WILDCARD, &last, WILDCARD, None)),
+        None if production => return Err(DefaultsError::NoProvider),
+        None => {
+            providers.push(provider("scripted", ProviderKind::Scripted, None, None));
+            models.push(model("demo", "scripted", "scripted-1", Some(price("0.15", "", "", "0.60")?)));
+        }
+    }
+    let project = project(DEFAULT_PROJECT);
+    let config =
+        Config { version: 0, published_ms: 0, streaming: true, providers, models, projects: vec![project] };
+    let key = DraftKey { project: DEFAULT_PROJECT.into(), name: DEFAULT_PROJECT.into(), secret: None };
+    Ok(Draft { config, keys: vec![key] })
+}
+
+/// A project with every default.
+pub(crate) fn project(name: &str) -> Project {
+    Project { name: name.to_owned(), streaming: true, on_disconnect: OnDisconnect::default() }
+}
+
+fn provider(name: &str, kind: ProviderKind, base_url: Option<String>, key: Option<&str>) -> Provider {
+    // Only LiteLLM has an address of its own here, and it usually stands next to Forebay.
+    let allow_private_network = base_url.is_some();
+    let api_key = key.map(|name| SecretRef::Env(name.to_owned()));
+    Provider { name: name.to_owned(), kind, base_url, api_key, allow_private_network }
+}
+
+fn model(alias: &str, provider: &str, model: &str, price: Option<Price>) -> Model {
+    let target = Target { provider: provider.to_owned(), model: model.to_owned() };
+    Model { alias: alias.to_owned(), strategy: Strategy::Simple, targets: vec![target], price }
+}
+
+fn price(input: &str, cached_input: &str, cache_write: &str, output: &str) -> Result<Price, MoneyError> {
+    let maybe = |text: &str| (!text.is_empty()).then(|| text.parse()).transpose();
+    Ok(Price {
+        input: input.parse()?,
+        output: output.parse()?,
+        cached_input: maybe(cached_input)?,
+        cache_write: maybe(cache_write)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(set: &[(&str, &str)], production: bool) -> Result<Draft, DefaultsError> {
+        let env = |name: &str| set.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        from_env(&env, production)
+    }
+
+    #[test]
+    fn nothing_set_is_the_scripted_provider_and_never_in_production() {
+        let draft_ = draft(&[("OPENAI_API_KEY", "")], false).unwrap();
+        assert_eq!(draft_.config.providers[0].kind, ProviderKind::Scripted);
+        let demo = draft_.config.model("demo").unwrap();
+        assert_eq!(demo.targets[0].model, "scripted-1");
+        let price = demo.price.as_ref().unwrap();
+        assert_eq!((price.input.0, price.output.0), (150_000_000, 600_000_000));
+        assert!(draft_.config.model("other").is_none());
+        assert_eq!((draft_.keys[0].name.as_str(), draft_.keys[0].secret.is_none()), ("default", true));
+        assert_eq!(draft(&[], true).unwrap_err(), DefaultsError::NoProvider);
+    }
+
+    #[test]
+    fn openai_has_priced_aliases_and_takes_every_other_name() {
+        let config = draft(&[("OPENAI_API_KEY", "sk-x")], true).unwrap().config;
+        assert_eq!(config.providers.len(), 1);
+        assert_eq!(config.providers[0].api_key, Some(SecretRef::Env("OPENAI_API_KEY".into())));
+        assert_eq!(config.price("gpt-4o-mini").unwrap().input.0, 150_000_000);
+        assert!(config.price("gpt-unheard-of").is_none());
+        let wild = config.model("gpt-unheard-of").unwrap();
+        assert_eq!(wild.targets[0].upstream_model("gpt-unheard-of"), "gpt-unheard-of");
+    }
+
+    #[test]
+    fn litellm_needs_both_and_its_address_ends_in_v1() {
+        for url in ["http://127.0.0.1:4000", "http://127.0.0.1:4000/", "http://127.0.0.1:4000/v1/"] {
+            let set = [("LITELLM_BASE_URL", url), ("LITELLM_MASTER_KEY", "k"), ("OPENAI_API_KEY", "k")];
+            let config = draft(&set, true).unwrap().config;
+            let litellm = config.provider("litellm").unwrap();
+            assert_eq!(litellm.base_url.as_deref(), Some("http://127.0.0.1:4000/v1"));
+            assert!(litellm.allow_private_network);
+            assert_eq!(config.model("x").unwrap().targets[0].provider, "litellm");
+            assert_eq!(config.model("gpt-5").unwrap().targets[0].provider, "openai");
+        }
+        assert_eq!(
+            draft(&[("LITELLM_BASE_URL", "http://h")], false).unwrap_err(),
+            DefaultsError::NoLitellmKey
+        );
+        let bad =
+            draft(&[("LITELLM_BASE_URL", "ftp://u:p@h"), ("LITELLM_MASTER_KEY", "k")], false).unwrap_err();
+        assert!(!bad.to_string().contains("u:p"), "{bad}");
+    }
+}

@@ -1,0 +1,1 @@
+SELECT id, project, name, hash, revoked, origin, created_ms FROM virtual_keys WHERE origin IN ('file', 'default')

@@ -1,0 +1,1 @@
+UPDATE outbox SET done = 1 WHERE id = $1

@@ -1,0 +1,1 @@
+SELECT version, source, digest, document FROM config_versions ORDER BY version DESC LIMIT 1

@@ -1,0 +1,1 @@
+DELETE FROM outbox WHERE done = 1 AND position < $1

@@ -1,0 +1,1 @@
+SELECT done FROM outbox WHERE id = $1
