@@ -1,0 +1,61 @@
+//! `GET /v1/models` and `GET /v1/models/{id}`
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::HeaderMap;
+use proto::config::{Config, WILDCARD};
+use proto::dialect::openai_chat::models_list;
+use proto::fault::{Fault, FaultCode};
+
+use super::enter;
+use crate::call::Call;
+use crate::metrics::Route;
+use crate::respond;
+use crate::state::App;
+
+/// The names that callers may use.
+pub(crate) async fn list(State(app): State<Arc<App>>, request: Request) -> Response {
+    answer(&app, request.headers(), |config| {
+        let names: Vec<&str> =
+            config.models.iter().map(|model| model.alias.as_str()).filter(|name| *name != WILDCARD).collect();
+        Ok(models_list(&names, config.published_ms / 1000))
+    })
+    .await
+}
+
+/// One of them; any name, where one alias serves them all.
+pub(crate) async fn retrieve(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    answer(&app, request.headers(), |config| {
+        if id == WILDCARD || config.model(&id).is_none() {
+            let message = "There is no model of this name.";
+            return Err(Fault::new(FaultCode::ModelNotFound, message).with_param("model"));
+        }
+        let model = serde_json::json!({
+            "id": id,
+            "object": "model",
+            "created": config.published_ms / 1000,
+            "owned_by": "forebay",
+        });
+        Ok(Bytes::from(model.to_string()))
+    })
+    .await
+}
+
+async fn answer(
+    app: &App,
+    headers: &HeaderMap,
+    render: impl FnOnce(&Config) -> Result<Bytes, Fault>,
+) -> Response {
+    let mut call = Call::begin(&app.metrics, Route::Models, headers);
+    match enter(app, &mut call, headers).await.and_then(|(_, config)| render(&config)) {
+        Ok(body) => respond::json(call, body),
+        Err(fault) => respond::refuse(call, &fault, None),
+    }
+}
