@@ -29,8 +29,8 @@ pub struct Config {
     pub local_providers: bool,
     /// The streams to declare.
     pub streams: StreamOptions,
-    /// How long declaring them may take while a cluster forms. Default 60 s.
-    pub declare_patience: Duration,
+    /// How long the start is tried again while a cluster forms or the database comes up. Default 60 s.
+    pub start_patience: Duration,
     /// How often the outbox is looked at. Default 200 ms.
     pub poll: Duration,
     /// How the role is.
@@ -48,7 +48,7 @@ impl Default for Config {
             production: false,
             local_providers: false,
             streams: StreamOptions::default(),
-            declare_patience: Duration::from_secs(60),
+            start_patience: Duration::from_secs(60),
             poll: Duration::from_millis(200),
             health: Health::default(),
             on_published: None,

@@ -87,6 +87,26 @@ impl Error {
         move |error| Self::Nats { action, message: error.to_string() }
     }
 
+    /// Whether trying again may help: something was not reached, or an election was going on.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Declare(_) | Self::Nats { .. } | Self::Event(_) | Self::Contended => true,
+            Self::Sql { source, .. } => {
+                let unreached = matches!(source, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut);
+                unreached || self.is_conflict()
+            }
+            Self::File(_)
+            | Self::Defaults(_)
+            | Self::OtherSecret
+            | Self::SecretTaken { .. }
+            | Self::TooLarge { .. }
+            | Self::Json(_)
+            | Self::Random
+            | Self::OtherWrapper(_)
+            | Self::Seal(_) => false,
+        }
+    }
+
     /// Whether another publication came in between, so that trying again helps.
     pub(crate) fn is_conflict(&self) -> bool {
         let Self::Sql { source: sqlx::Error::Database(error), .. } = self else { return false };

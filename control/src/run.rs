@@ -8,19 +8,20 @@ use proto::nats::{Link, declare};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
+use crate::file::Draft;
 use crate::project::Projector;
-use crate::store::{self, Change, Source, publish, publish_change};
+use crate::store::{self, Change, Published, Source, publish, publish_change};
 use crate::{Config, Secrets, metrics, payload_keys};
 
-const DECLARE_RETRY: Duration = Duration::from_millis(500);
+const START_RETRY: Duration = Duration::from_millis(500);
 /// How often payload keys are looked after.
 const PAYLOAD_KEYS_EVERY: Duration = Duration::from_secs(3600);
 /// How long the last pass over the outbox may take when the role is told to end.
 const LAST_PASS: Duration = Duration::from_secs(5);
 
-/// Runs control until `shutdown`. Ends with an error if the configuration to be published cannot be used, the
-/// streams cannot be declared in time or the database fails at the start; later failures are tried again for ever
-/// and shown by [`crate::Health`].
+/// Runs control until `shutdown`. Ends with an error if the configuration to be published cannot be used, or if
+/// NATS or the database cannot be reached in time at the start; later failures are tried again for ever and shown
+/// by [`crate::Health`].
 pub async fn run(
     mut config: Config,
     link: Link,
@@ -29,50 +30,63 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let draft = config.draft()?;
-    let projector = tokio::select! {
-        started = start(&config, &link, &db, &secrets) => started?,
-        () = shutdown.cancelled() => return Ok(()),
-    };
-    // NATS first and the database second: the database only grows, so it is behind only if it was replaced.
-    let floor = projector.floor().await?;
-    let known = store::newest(&db).await?.map_or(0, |newest| newest.version);
-    if floor > known {
-        let forgotten = projector.forget_unknown_keys().await?;
-        tracing::warn!(floor, known, forgotten, "nats has seen newer versions than the database");
-    }
-    match draft {
-        Some((draft, source)) => {
-            let published = publish(&db, &draft, source, &secrets, floor, now_ms()).await?;
-            tracing::info!(
-                config_version = published.version,
-                unchanged = published.unchanged,
-                source = source.as_str(),
-                "configuration published"
-            );
-            if let Some(announce) = config.on_published.take() {
-                // Nobody listening is fine: the secret is then shown nowhere.
-                announce.send(published).ok();
+    let begun = Instant::now();
+    let (projector, published) = loop {
+        let started = tokio::select! {
+            started = start(&config, &link, &db, &secrets, draft.as_ref()) => started,
+            () = shutdown.cancelled() => return Ok(()),
+        };
+        match started {
+            Err(error) if error.is_passing() && begun.elapsed() < config.start_patience => {
+                tracing::debug!(error = %chain(&error), "not started yet, trying again");
+                tokio::time::sleep(START_RETRY).await;
             }
+            started => break started?,
         }
-        None if floor > known => {
-            publish_change(&db, &Change::Again, Source::File, &secrets, floor, now_ms()).await?;
-        }
-        None => {}
+    };
+    if let (Some(published), Some(announce)) = (published, config.on_published.take()) {
+        // Nobody listening is fine: the secrets are then shown nowhere.
+        announce.send(published).ok();
     }
     follow(&config, &link, &db, &secrets, projector, &shutdown).await;
     Ok(())
 }
 
-/// Declares streams and buckets, makes payload keys, opens the projector.
-async fn start(config: &Config, link: &Link, db: &Db, secrets: &Secrets) -> Result<Projector, Error> {
-    let started = Instant::now();
-    while let Err(error) = declare(link, &config.streams).await {
-        if started.elapsed() >= config.declare_patience {
-            return Err(Error::Declare(error));
-        }
-        tracing::debug!(error = %error, "streams are not declared yet, trying again");
-        tokio::time::sleep(DECLARE_RETRY).await;
+/// Prepares NATS and publishes the draft. May be done again from the beginning, wherever it failed.
+async fn start(
+    config: &Config,
+    link: &Link,
+    db: &Db,
+    secrets: &Secrets,
+    draft: Option<&(Draft, Source)>,
+) -> Result<(Projector, Option<Published>), Error> {
+    let projector = prepare(config, link, db, secrets).await?;
+    // NATS first and the database second: the database only grows, so it is behind only if it was replaced.
+    let floor = projector.floor().await?;
+    let known = store::newest(db).await?.map_or(0, |newest| newest.version);
+    if floor > known {
+        let forgotten = projector.forget_unknown_keys().await?;
+        tracing::warn!(floor, known, forgotten, "nats has seen newer versions than the database");
     }
+    let Some((draft, source)) = draft else {
+        if floor > known {
+            publish_change(db, &Change::Again, Source::File, secrets, floor, now_ms()).await?;
+        }
+        return Ok((projector, None));
+    };
+    let published = publish(db, draft, *source, secrets, floor, now_ms()).await?;
+    tracing::info!(
+        config_version = published.version,
+        unchanged = published.unchanged,
+        source = source.as_str(),
+        "configuration published"
+    );
+    Ok((projector, Some(published)))
+}
+
+/// Declares streams and buckets, makes payload keys, opens the projector.
+async fn prepare(config: &Config, link: &Link, db: &Db, secrets: &Secrets) -> Result<Projector, Error> {
+    declare(link, &config.streams).await.map_err(Error::Declare)?;
     payload_keys::ensure(link, &secrets.wrapper, config.streams.requests_max_age, now_ms()).await?;
     Projector::open(db.clone(), link.clone()).await
 }
@@ -94,7 +108,7 @@ async fn follow(
         let epoch = link.state().epoch;
         let pass = async {
             if compared_at.is_some_and(|at| at != epoch) {
-                projector = start(config, link, db, secrets).await?;
+                projector = prepare(config, link, db, secrets).await?;
             }
             if keys_at.elapsed() >= PAYLOAD_KEYS_EVERY {
                 let window = config.streams.requests_max_age;
@@ -168,8 +182,8 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
+    use crate::Health;
     use crate::testing::{Nats, secrets, sqlite, streams, text};
-    use crate::{Health, Published};
 
     const PATIENCE: Duration = Duration::from_secs(20);
 

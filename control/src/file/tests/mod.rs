@@ -161,3 +161,18 @@ fn a_provider_secret_of_other_machines_is_not_looked_for() {
     assert!(parse(&text, &env, options).is_ok());
     assert!(read(&text).is_err());
 }
+
+proptest::proptest! {
+    /// Whatever is cut out of a file or put into it: no panic, and every mistake lies within the file.
+    #[test]
+    fn any_text_is_read_or_refused(cut in 0_usize..400, len in 0_usize..40, put in "[\\PC\n\"=\\[\\]{}.]{0,12}") {
+        let mut text = format!("{WITH_PROJECT}[[keys]]\nproject = \"a\"\nname = \"k\"\nsecret = \"env:GOOD\"\n");
+        let start = cut.min(text.len());
+        let end = (start + len).min(text.len());
+        text.replace_range(start..end, &put);
+        for mistake in read(&text).err().into_iter().flatten() {
+            proptest::prop_assert!(mistake.line >= 1 && mistake.line <= text.lines().count() + 1, "{}", mistake);
+            proptest::prop_assert!(mistake.column >= 1 && !mistake.message.is_empty());
+        }
+    }
+}
