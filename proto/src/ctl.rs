@@ -199,7 +199,7 @@ pub struct AttemptView {
     pub used: Option<Reconciled>,
     /// `customer`, `platform` or `none` (it cost nothing).
     pub payer: String,
-    /// `priced`, `unpriced` or `free`.
+    /// `pending` (it is not over), `priced`, `unpriced` or `free`.
     pub pricing: String,
     /// What it cost.
     pub cost: Option<NanoUsd>,

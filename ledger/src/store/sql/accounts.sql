@@ -1,0 +1,1 @@
+SELECT id, debits, credits FROM accounts ORDER BY id

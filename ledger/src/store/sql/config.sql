@@ -1,0 +1,1 @@
+SELECT document FROM configs WHERE version = $1

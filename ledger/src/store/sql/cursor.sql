@@ -1,0 +1,1 @@
+SELECT seq, at_ms FROM cursors WHERE stream = $1

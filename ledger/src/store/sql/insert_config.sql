@@ -1,0 +1,1 @@
+INSERT INTO configs (version, seq, document) VALUES ($1, $2, $3)

@@ -1,0 +1,1 @@
+SELECT document FROM configs ORDER BY version DESC LIMIT 1

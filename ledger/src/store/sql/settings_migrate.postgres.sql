@@ -1,0 +1,3 @@
+SET lock_timeout = '60s';
+SET statement_timeout = '0';
+SET idle_in_transaction_session_timeout = '0';
