@@ -20,7 +20,7 @@ pub mod demo;
 mod error;
 pub mod file;
 mod health;
-pub mod metrics;
+mod metrics;
 mod payload_keys;
 mod project;
 mod run;

@@ -10,7 +10,7 @@ const KEYS_MADE: &str = "forebay_control_payload_keys_made_total";
 const KEYS_FORGOTTEN: &str = "forebay_control_payload_keys_forgotten_total";
 
 /// Describes every metric of control.
-pub fn describe() {
+pub(crate) fn describe() {
     describe_gauge!(VERSION, "The newest configuration version in the database.");
     describe_gauge!(WAITING, "Outbox rows that wait to be projected, at most 64 are counted.");
     describe_counter!(ROWS, "Outbox rows done, by kind of work and whether NATS was written to.");

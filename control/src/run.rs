@@ -29,6 +29,7 @@ pub async fn run(
     secrets: Secrets,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
+    metrics::describe();
     let draft = config.draft()?;
     let begun = Instant::now();
     let (projector, published) = loop {
