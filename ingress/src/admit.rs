@@ -147,11 +147,7 @@ mod tests {
         assert_eq!(asked("x-stainless-timeout", "30"), Duration::from_secs(30));
         assert_eq!(asked("x-stainless-read-timeout", "99999"), Duration::from_secs(3600));
         for nonsense in ["NaN", "-1", "0", "soon", "1e400"] {
-            assert_eq!(
-                asked("x-stainless-read-timeout", nonsense),
-                Duration::from_secs(expected),
-                "{nonsense}"
-            );
+            assert_eq!(asked("x-stainless-read-timeout", nonsense), Duration::from_secs(600), "{nonsense}");
         }
     }
 

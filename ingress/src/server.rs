@@ -33,6 +33,9 @@ const HEADER_LIST_BYTES_MAX: u32 = 32 << 10;
 const STREAMS_MAX: u32 = 256;
 /// After a failed accept (out of file descriptors) the next try waits so long.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// How an HTTP/2 connection begins (RFC 9113, 3.4).
+const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const PREFACE_POLL: Duration = Duration::from_millis(20);
 /// What is left for error events to reach their callers once the drain is over.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -163,10 +166,10 @@ impl Connection {
             tracing::debug!(error = %error, "a connection is gone already");
             return;
         }
-        // The builder waits for the first bytes without a timeout, to see which version they are.
+        // The builder waits without a timeout for the bytes that tell which version they are.
         tokio::select! {
-            ready = tokio::time::timeout(self.app.config.header_read, stream.readable()) => {
-                if !matches!(ready, Ok(Ok(()))) {
+            spoken = tokio::time::timeout(self.app.config.header_read, spoken_to(&stream)) => {
+                if !matches!(spoken, Ok(true)) {
                     return;
                 }
             }
@@ -191,6 +194,19 @@ impl Connection {
         };
         if let Err(error) = ended {
             tracing::debug!(error = %error, %peer, "a connection broke");
+        }
+    }
+}
+
+/// Waits until a connection has sent enough to tell HTTP/2 from HTTP/1. `false` if it was closed before.
+async fn spoken_to(stream: &TcpStream) -> bool {
+    let mut first = [0; HTTP2_PREFACE.len()];
+    loop {
+        match stream.peek(&mut first).await {
+            Ok(0) | Err(_) => return false,
+            Ok(n) if n == first.len() || !HTTP2_PREFACE.starts_with(&first[..n]) => return true,
+            // A part of the preface stays readable, so there is nothing to wait for but time.
+            Ok(_) => tokio::time::sleep(PREFACE_POLL).await,
         }
     }
 }
