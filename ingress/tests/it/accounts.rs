@@ -14,7 +14,8 @@ async fn a_request_is_shown_to_its_own_project_and_to_nobody_else() {
     // Without a ledger nobody can say that there is no such request.
     assert_eq!(stack.get(&path, Some(KEY)).await.0, 503);
     let mut lookups = stack.link.client.queue_subscribe(subject::CTL_LOOKUP, "ledger".into()).await.unwrap();
-    stack.link.client.flush().await.unwrap();
+    // Answered after the subscription was taken in: both travel in order on one connection.
+    stack.stored().await;
     let client = stack.link.client.clone();
     let ledger = tokio::spawn(async move {
         while let Some(message) = lookups.next().await {
@@ -23,7 +24,8 @@ async fn a_request_is_shown_to_its_own_project_and_to_nobody_else() {
             client.publish(message.reply.unwrap(), "null".into()).await.unwrap();
         }
     });
-    assert_eq!(stack.get(&path, Some(KEY)).await.0, 404);
+    let (status, _, body) = stack.get(&path, Some(KEY)).await;
+    assert_eq!(status, 404, "{body}");
     assert_eq!(stack.get("/v1/requests/nonsense", Some(KEY)).await.0, 404);
     let address = stack.address;
     let sent = tokio::spawn(async move { whole(open(address, chat(ASK_FAST)).await).await });
