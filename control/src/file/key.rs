@@ -1,4 +1,4 @@
-//! `[[keys]]`: virtual keys. Their secrets leave this module as [`Secret`] and are in no message.
+//! `[[keys]]`: virtual keys. Their secrets leave this module as `Secret` and are in no message.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
