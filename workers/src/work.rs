@@ -17,6 +17,8 @@ use crate::store::Record;
 
 /// How far the clocks of the stream and of this machine may disagree without harm to a request.
 const SKEW_MS: u64 = 2000;
+/// No request runs longer than this, whatever its envelope says.
+const BUDGET_MAX_MS: u64 = 24 * 3600 * 1000;
 
 /// One delivery, past its first checks.
 pub(crate) struct Work {
@@ -36,6 +38,7 @@ pub(crate) struct Work {
 
 /// How long the caller still waits, by a clock that may be `SKEW_MS` off: never more than its whole budget.
 pub(crate) fn time_left(accepted_ms: u64, budget_ms: u64, now_ms: u64) -> Duration {
+    let budget_ms = budget_ms.min(BUDGET_MAX_MS);
     let end = accepted_ms.saturating_add(budget_ms).saturating_add(SKEW_MS);
     Duration::from_millis(end.saturating_sub(now_ms).min(budget_ms))
 }
@@ -105,6 +108,6 @@ mod tests {
         assert_eq!(left(132_000), 30_000);
         assert_eq!(left(161_999), 1);
         assert_eq!(left(162_000), 0);
-        assert_eq!(time_left(u64::MAX, u64::MAX, 5).as_millis(), u128::from(u64::MAX));
+        assert_eq!(time_left(u64::MAX, u64::MAX, 5).as_millis(), u128::from(BUDGET_MAX_MS));
     }
 }

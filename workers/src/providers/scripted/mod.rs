@@ -6,6 +6,7 @@ mod answer;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::{StatusCode, header};
@@ -26,11 +27,16 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     classify: compatible::classify,
 };
 
+/// As much as any request may carry.
+const BODY_BYTES_MAX: usize = 64 << 20;
+
 /// Starts the server; it ends with `shutdown`. Gives its base URL.
 pub(crate) async fn start(tracker: &TaskTracker, shutdown: CancellationToken) -> std::io::Result<String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
-    let router = Router::new().route("/v1/chat/completions", post(chat_completions));
+    let router = Router::new()
+        .route("/v1/chat/completions", post(chat_completions))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
     tracker.spawn(async move {
         tokio::select! {
             served = axum::serve(listener, router) => {
