@@ -132,6 +132,12 @@ impl Client {
         self.send(self.post(body.to_string())).await
     }
 
+    /// Asks `model` for a whole answer; the future borrows nothing.
+    pub fn ask(&self, model: &str) -> impl Future<Output = Result<Answer>> + Send + use<> {
+        let request = self.post(chat(model).to_string());
+        async move { Answer::of(request.send().await?).await }
+    }
+
     /// Sends a prepared request and reads the whole answer.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer> {
         Answer::of(request.send().await?).await

@@ -52,6 +52,8 @@ pub struct Setup {
     pub head: String,
     /// Tables added behind the usual ones.
     pub tail: String,
+    /// Whether every model that has no alias of its own goes to `primary` by its own name.
+    pub wildcard: bool,
     /// Variables added to the usual ones.
     pub env: Vec<(String, String)>,
     /// Whether its end checks that the books balance and nothing is left open.
@@ -62,7 +64,7 @@ impl Default for Setup {
     fn default() -> Self {
         // A test that has to wait for a retry should not wait for long.
         let env = vec![("PROVIDER_RETRY_DELAY_MS".to_owned(), "50".to_owned())];
-        Self { head: String::new(), tail: String::new(), env, check: true }
+        Self { head: String::new(), tail: String::new(), wildcard: true, env, check: true }
     }
 }
 
@@ -99,10 +101,14 @@ impl Setup {
                      api_key = \"env:{variable}\"\nallow_private_network = true\n\n"
             ));
         }
+        if self.wildcard {
+            text.push_str(
+                "[[models]]\nalias = \"*\"\ntargets = [ { provider = \"primary\", model = \"*\" } ]\n\
+                 price = { input = \"1\", output = \"10\", cached_input = \"0.1\" }\n\n",
+            );
+        }
         text.push_str(
-            "[[models]]\nalias = \"*\"\ntargets = [ { provider = \"primary\", model = \"*\" } ]\n\
-             price = { input = \"1\", output = \"10\", cached_input = \"0.1\" }\n\n\
-             [[models]]\nalias = \"unpriced\"\ntargets = [ { provider = \"primary\", model = \"ok\" } ]\n\n\
+            "[[models]]\nalias = \"unpriced\"\ntargets = [ { provider = \"primary\", model = \"ok\" } ]\n\n\
              [[models]]\nalias = \"renamed\"\ntargets = [ { provider = \"primary\", model = \"echo\" } ]\n\
              price = { input = \"1\", output = \"10\" }\n\n\
              [[models]]\nalias = \"fb+down\"\nstrategy = \"fallback\"\n\

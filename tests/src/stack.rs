@@ -35,8 +35,16 @@ pub struct Counts {
     pub workers: usize,
     /// Ledgers.
     pub ledger: usize,
+    /// Whether control runs as well.
+    pub control: bool,
     /// `fast`, or `replicated` on a cluster.
     pub durability: &'static str,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { ingress: 1, workers: 1, ledger: 1, control: true, durability: "fast" }
+    }
 }
 
 /// A running Forebay.
@@ -57,8 +65,8 @@ pub struct Stack {
     env: Vec<(String, String)>,
     data_dir: Option<PathBuf>,
     check: bool,
-    /// Dropped after the processes, in this order.
-    _nats: Option<Nats>,
+    /// The servers of roles apart. Dropped after the processes, and then the database.
+    pub nats: Option<Nats>,
     _postgres: Option<Postgres>,
     dir: TempDir,
 }
@@ -85,9 +93,21 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Every role as processes of its own against these servers, ready. `database` is what `DATABASE_URL` is; where
-    /// absent it is SQLite.
+    /// Every role as processes of its own against these servers, ready. The database is SQLite where no other is
+    /// given with its address.
     pub async fn apart(
+        setup: Setup,
+        counts: Counts,
+        nats: Nats,
+        postgres: Option<(Postgres, String)>,
+    ) -> Result<Self> {
+        let mut stack = Self::started(setup, counts, nats, postgres)?;
+        stack.wait_ready(READY).await?;
+        Ok(stack)
+    }
+
+    /// The same without waiting.
+    pub fn started(
         setup: Setup,
         counts: Counts,
         nats: Nats,
@@ -101,25 +121,52 @@ impl Stack {
         stack.env.push(("DATABASE_URL".to_owned(), database.unwrap_or(sqlite)));
         let migrated = stack.command(&["migrate"])?;
         ensure!(migrated.status.success(), "migrate: {}", String::from_utf8_lossy(&migrated.stderr));
-        let config = stack.config_file().into_os_string();
-        let control = stack.role("control", 0)?.args(["--durability", counts.durability]);
-        stack.start("control-0", &control.args(["--config".into(), config]))?;
+        stack.env.push(("FOREBAY_DURABILITY".to_owned(), counts.durability.to_owned()));
+        if counts.control {
+            stack.add_control(counts.durability)?;
+        }
         for (role, count) in
             [("ledger", counts.ledger), ("workers", counts.workers), ("ingress", counts.ingress)]
         {
-            for n in 0..count {
-                let mut spec = stack.role(role, n)?;
-                if role == "ingress" {
-                    let listen = port::free()?;
-                    stack.listen.push(listen);
-                    spec = spec.args(["--listen".to_owned(), format!("127.0.0.1:{listen}")]);
-                }
-                stack.start(&format!("{role}-{n}"), &spec)?;
+            for _ in 0..count {
+                stack.add(role)?;
             }
         }
         stack.client = stack.client_of(0)?;
-        stack.wait_ready(READY).await?;
         Ok(stack)
+    }
+
+    /// Starts control.
+    pub fn add_control(&mut self, durability: &str) -> Result<()> {
+        let config = self.config_file().into_os_string();
+        let control = self.role("control", 0)?.args(["--durability", durability]);
+        self.start("control-0", &control.args(["--config".into(), config]))
+    }
+
+    /// Starts one more ingress, workers or ledger, and returns its name.
+    pub fn add(&mut self, role: &str) -> Result<String> {
+        let n = self.processes.keys().filter(|name| name_is(name, role)).count();
+        let mut spec = self.role(role, n)?;
+        if role == "ingress" {
+            let listen = port::free()?;
+            self.listen.push(listen);
+            spec = spec.args(["--listen".to_owned(), format!("127.0.0.1:{listen}")]);
+        }
+        let name = format!("{role}-{n}");
+        self.start(&name, &spec)?;
+        Ok(name)
+    }
+
+    /// Waits until one process that serves operators says that it is ready.
+    pub async fn wait_role(&self, name: &str) -> Result<()> {
+        let port = self.admin.get(name).with_context(|| format!("{name} serves no operators"))?;
+        let url = format!("http://127.0.0.1:{port}/ready");
+        wait::until(&format!("{name} is ready"), READY, || async {
+            let answer = client::get(&url).await?;
+            ensure!(answer.status == 200, "{}", answer.text());
+            Ok(Some(()))
+        })
+        .await
     }
 
     fn empty(setup: &Setup, nats: Option<Nats>, postgres: Option<Postgres>) -> Result<Self> {
@@ -139,7 +186,7 @@ impl Stack {
             env,
             data_dir: None,
             check: setup.check,
-            _nats: nats,
+            nats,
             _postgres: postgres,
             dir,
         })
