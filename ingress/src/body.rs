@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use hyper::body::Body;
 use proto::fault::{Fault, FaultCode};
 use tokio::time::{Instant, Sleep};
@@ -57,11 +57,13 @@ impl BodyBudget {
 pub(crate) struct Held {
     /// The body.
     pub(crate) bytes: Bytes,
-    _share: Share,
+    /// Keep it for as long as the body, or a copy of it, is in memory.
+    pub(crate) share: Share,
 }
 
+/// Bytes taken out of a budget, given back when dropped.
 #[derive(Debug)]
-struct Share {
+pub(crate) struct Share {
     budget: Arc<BodyBudget>,
     bytes: usize,
 }
@@ -97,13 +99,17 @@ where
     let read = collect(body.as_mut(), headers, config, budget).await;
     // Who is too slow to be waited for is not waited for.
     if read.as_ref().is_err_and(|fault| fault.code != FaultCode::RequestTimeout) {
-        linger(body).await;
+        linger(body, headers).await;
     }
     read
 }
 
-/// Lets a refused caller finish writing, within bounds, and throws away what it writes.
-pub(crate) async fn linger<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) {
+/// Lets a refused caller finish writing, within bounds, and throws away what it writes. A caller that asked before
+/// it sends its body has not begun, and is not told to.
+pub(crate) async fn linger<B: Body<Data = Bytes>>(mut body: Pin<&mut B>, headers: &HeaderMap) {
+    if headers.contains_key(EXPECT) {
+        return;
+    }
     let until = Instant::now() + LINGER_TOTAL;
     let mut seen = 0;
     while !body.is_end_stream() && seen <= LINGER_BYTES {
@@ -165,7 +171,7 @@ where
         }
     }
     let bytes = if rest.is_empty() { first } else { rest.freeze() };
-    Ok(Held { bytes, _share: share })
+    Ok(Held { bytes, share })
 }
 
 fn too_large(config: &Config) -> Fault {

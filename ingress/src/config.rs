@@ -27,6 +27,8 @@ pub struct Config {
     pub body_total: Duration,
     /// The longest time for a request's headers, and for an idle connection. Default 10 s.
     pub header_read: Duration,
+    /// The longest time without progress while an answer is being written. Default 60 s.
+    pub write_stall: Duration,
     /// The longest path and query, in bytes. Default 8 KiB.
     pub url_bytes_max: usize,
     /// Connections at one time; further ones wait. `FOREBAY_CONNECTIONS_MAX`, default 10,000.
@@ -57,6 +59,7 @@ impl Default for Config {
             body_idle: Duration::from_secs(10),
             body_total: Duration::from_secs(60),
             header_read: Duration::from_secs(10),
+            write_stall: Duration::from_secs(60),
             url_bytes_max: 8 << 10,
             connections_max: 10_000,
             in_flight_max: 20_000,

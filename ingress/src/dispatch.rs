@@ -70,8 +70,9 @@ impl Drop for Seat {
 pub(crate) async fn dispatch(app: &Arc<App>, mut envelope: Envelope, body: Held) -> Result<Seat, Fault> {
     let started = Instant::now();
     let budget = Duration::from_millis(envelope.budget_ms);
-    let mut sealed = seal(app, envelope.request, &body.bytes)?;
-    drop(body);
+    let Held { bytes, share } = body;
+    let mut sealed = seal(app, envelope.request, &bytes)?;
+    drop(bytes);
     let mut headers = headers(&envelope)?;
     if sealed.len() + header_bytes(&headers) > inline_max(app) {
         envelope.body = Body::Object(store(app, envelope.request, &sealed, budget).await?);
@@ -91,6 +92,7 @@ pub(crate) async fn dispatch(app: &Arc<App>, mut envelope: Envelope, body: Held)
         // A worker has it, so it is stored, whatever became of the acknowledgement.
         () = seat.heard() => return Ok(seat),
     };
+    drop(share);
     match stored {
         Ok(_) => {
             app.metrics.stored(now.elapsed());

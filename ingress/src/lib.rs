@@ -7,7 +7,7 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | `server` | sockets, connections, graceful shutdown |
+//! | `server`, `patient` | sockets, connections, graceful shutdown |
 //! | `router`, `routes` | what is served where |
 //! | `call` | ids, clock, log line and count of one request |
 //! | `auth` | virtual keys |
@@ -33,6 +33,7 @@ mod limit;
 mod link_health;
 mod metrics;
 mod outbox;
+mod patient;
 mod presence;
 mod respond;
 mod router;

@@ -23,6 +23,7 @@ use tower::Service;
 use crate::call::Call;
 use crate::error::Error;
 use crate::metrics::{EndedBy, Route};
+use crate::patient::Patient;
 use crate::state::App;
 use crate::{respond, router};
 
@@ -184,7 +185,8 @@ impl Connection {
                 }
             }
         });
-        let mut connection = std::pin::pin!(self.builder.serve_connection(TokioIo::new(stream), service));
+        let io = TokioIo::new(Patient::new(stream, self.app.config.write_stall));
+        let mut connection = std::pin::pin!(self.builder.serve_connection(io, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = self.shutdown.cancelled() => {

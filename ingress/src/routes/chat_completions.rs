@@ -48,7 +48,7 @@ async fn accept(
     let (key, config) = match enter(app, call, headers).await {
         Ok(entered) => entered,
         Err(fault) => {
-            body::linger(pin!(body)).await;
+            body::linger(pin!(body), headers).await;
             return Err(fault);
         }
     };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
@@ -29,9 +30,11 @@ pub(crate) async fn list(State(app): State<Arc<App>>, request: Request) -> Respo
 /// One of them; any name, where one alias serves them all.
 pub(crate) async fn retrieve(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
+    // A name that cannot even be decoded is an unknown one.
+    let id = id.map_or_else(|_| WILDCARD.to_owned(), |Path(id)| id);
     answer(&app, request.headers(), |config| {
         if id == WILDCARD || config.model(&id).is_none() {
             let message = "There is no model of this name.";

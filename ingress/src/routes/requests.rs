@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
@@ -33,10 +34,12 @@ const RETRY_AFTER_MS: u64 = 1000;
 /// Answers for the key's own project alone; another's request is as good as none.
 pub(crate) async fn retrieve(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
     let mut call = Call::begin(&app.metrics, Route::Requests, request.headers());
+    // An id that cannot even be decoded is an unknown one.
+    let id = id.map_or_else(|_| String::new(), |Path(id)| id);
     match view(&app, &mut call, request.headers(), &id).await {
         Ok(view) => respond::json(call, view),
         Err(fault) => respond::refuse(call, &fault, None),

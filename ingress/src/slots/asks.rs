@@ -25,6 +25,7 @@ impl Slots {
 
     fn claim(&self, table: &mut Table, ask: &Ask, now: Instant) -> (Answer, Option<Cancel>) {
         let Some(slot) = table.open.get_mut(&ask.request.as_u128()) else { return (UNKNOWN, None) };
+        slot.mailbox.hear();
         let Some(bound) = slot.bound.filter(|bound| *bound != ask.token) else {
             slot.bound = Some(ask.token);
             slot.suspect_since = None;
@@ -48,6 +49,7 @@ impl Slots {
             return Answer::Gone { bound };
         }
         slot.suspect_since = None;
+        slot.mailbox.hear();
         // Frames travel ahead of the question that counts them, so what had been sent by the question before
         // this one is here by now, or lost.
         let missing = |(token, sent)| token == ask.token && sent > slot.next_seq;

@@ -23,7 +23,7 @@ struct Inner {
     pieces: VecDeque<Bytes>,
     queued_bytes: usize,
     end: Option<End>,
-    /// Some frame was accepted: the request has reached a worker.
+    /// A frame was accepted or a question answered: the request has reached a worker.
     heard: bool,
     /// The head or a piece was handed to the caller.
     released: bool,
@@ -120,6 +120,15 @@ impl Mailbox {
         fits
     }
 
+    /// A worker has spoken of the request: it was stored, whatever became of the acknowledgement.
+    pub(super) fn hear(&self) {
+        let mut inner = self.inner();
+        if !inner.heard {
+            inner.heard = true;
+            inner.wake();
+        }
+    }
+
     /// Nothing follows.
     pub(super) fn complete(&self) {
         let mut inner = self.inner();
@@ -166,13 +175,13 @@ impl Mailbox {
         true
     }
 
-    /// Whether a frame was accepted or the request ended.
+    /// Whether a worker has spoken of the request, or it ended.
     pub(crate) fn heard(&self) -> bool {
         let inner = self.inner();
         inner.heard || inner.end.is_some()
     }
 
-    /// Ready once a frame was accepted or the request ended.
+    /// Ready once a worker has spoken of the request, or it ended.
     pub(crate) fn poll_heard(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.inner();
         if inner.heard || inner.end.is_some() { Poll::Ready(()) } else { inner.wait(cx) }

@@ -231,6 +231,15 @@ fn wanted_changes_nothing_while_all_is_well() {
 }
 
 #[test]
+fn a_workers_question_proves_that_the_request_was_stored() {
+    let c = case(false);
+    assert!(!c.mailbox.heard());
+    assert_eq!(c.ask(Question::Wanted, ONE, 0), Answer::Granted);
+    assert!(c.mailbox.heard());
+    assert_eq!(c.mailbox.poll_heard(&mut Context::from_waker(Waker::noop())), Poll::Ready(()));
+}
+
+#[test]
 fn frames_missing_at_two_questions_fail_the_request() {
     let c = case(false);
     // At the first question the frame may still be on its way; at the second it would be here.
