@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use proto::config::Provider;
+use proto::id::AttemptId;
 use proto::secret::Secret;
 use reqwest::{Client, Method, Request, Url};
 use tokio::sync::Semaphore;
@@ -23,6 +24,8 @@ const AGENT: &str = concat!("forebay/", env!("CARGO_PKG_VERSION"));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 const TRACEPARENT: HeaderName = HeaderName::from_static(proto::subject::TRACEPARENT_HEADER);
+/// Names the attempt, so that a provider's own records can be laid beside the books.
+const ATTEMPT: HeaderName = HeaderName::from_static("x-forebay-attempt");
 
 /// Why a configured provider cannot be called.
 #[derive(Debug, thiserror::Error)]
@@ -115,16 +118,21 @@ impl Upstream {
         self.provider == other.provider && self.url == other.url && key(self) == key(other)
     }
 
-    /// Sends `body`. Nothing of the caller's headers goes along but the trace context.
+    /// Sends `body`. Nothing of the caller's headers goes along but the trace context; the attempt's
+    /// id does.
     pub(crate) fn send(
         &self,
         body: Bytes,
         stream: bool,
+        attempt: AttemptId,
         traceparent: Option<&str>,
     ) -> impl Future<Output = reqwest::Result<reqwest::Response>> {
         let mut request = Request::new(Method::POST, self.url.clone());
         let mut headers = self.headers.clone();
         headers.insert(ACCEPT, if stream { EVENT_STREAM } else { JSON });
+        if let Ok(value) = HeaderValue::from_str(&attempt.to_string()) {
+            headers.insert(ATTEMPT, value);
+        }
         if let Some(value) = traceparent.and_then(|text| HeaderValue::from_str(text).ok()) {
             headers.insert(TRACEPARENT, value);
         }

@@ -28,7 +28,7 @@ pub(super) enum Attempted {
     /// The request is answered or given up, and all of that is on the event stream.
     Settled,
     /// It failed; the table decides what follows.
-    Failed(Failed),
+    Failed(Box<Failed>),
 }
 
 /// A failed attempt whose outcome is not on the stream yet.
@@ -80,7 +80,7 @@ impl Execution<'_> {
         };
         let _permit = self.permit(&upstream).await;
         if let Err(failure) = self.announce(hop).await {
-            return Attempted::Failed(failed(upstream, failure, trace));
+            return Attempted::Failed(Box::new(failed(upstream, failure, trace)));
         }
         if let Some(stop) = self.work.job.stopped_now() {
             self.cancelled(hop, &upstream, &trace, Reconciled::nothing(), stop).await;
@@ -92,6 +92,7 @@ impl Execution<'_> {
             upstream: &upstream,
             body,
             stream: self.work.envelope.stream,
+            attempt: self.attempt_id(),
             traceparent: self.work.envelope.traceparent.as_deref(),
             limits: self.limits(trace.started),
         };
@@ -125,7 +126,7 @@ impl Execution<'_> {
             }
             Err(Ended::Failed(failure)) => {
                 let used = self.used(&trace, None, 0);
-                Attempted::Failed(Failed { used, ..failed(Arc::clone(upstream), failure, trace) })
+                Attempted::Failed(Box::new(Failed { used, ..failed(Arc::clone(upstream), failure, trace) }))
             }
         }
     }
@@ -173,7 +174,7 @@ impl Execution<'_> {
                 let rest = relay.rest_if_begun();
                 let used = self.used(&trace, reported.as_ref(), chars);
                 let failed = failed(Arc::clone(upstream), failure, trace);
-                Attempted::Failed(Failed { used, begun, rest, ..failed })
+                Attempted::Failed(Box::new(Failed { used, begun, rest, ..failed }))
             }
         }
     }

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{StatusCode, header};
 use proto::dialect::openai_chat::{Answer, BadAnswer, read_answer};
 use proto::fault::{Fault, FaultCode};
+use proto::id::AttemptId;
 use reqwest::Response;
 use tokio::time::Instant;
 
@@ -52,6 +53,7 @@ pub(super) struct Call<'a> {
     pub(super) upstream: &'a Upstream,
     pub(super) body: Bytes,
     pub(super) stream: bool,
+    pub(super) attempt: AttemptId,
     pub(super) traceparent: Option<&'a str>,
     pub(super) limits: Limits,
 }
@@ -60,7 +62,7 @@ impl Call<'_> {
     /// Sends, and reads the head of the answer. Anything but a success of the type asked for is a failure.
     pub(super) async fn open(&self, trace: &mut Trace) -> Result<Response, Failure> {
         trace.sent = true;
-        let sent = self.upstream.send(self.body.clone(), self.stream, self.traceparent);
+        let sent = self.upstream.send(self.body.clone(), self.stream, self.attempt, self.traceparent);
         let response = match self.limits.wait(self.limits.first_byte, sent).await? {
             Ok(response) => response,
             Err(error) => {

@@ -102,8 +102,8 @@ impl Execution<'_> {
     }
 
     /// The last attempt failed: the caller is told, in its dialect, by the ingress.
-    pub(super) async fn fail(&mut self, hop: &Hop, failed: Failed) {
-        let Failed { upstream, failure, trace, used, begun, mut rest } = failed;
+    pub(super) async fn fail(&mut self, hop: &Hop, failed: Box<Failed>) {
+        let Failed { upstream, failure, trace, used, begun, mut rest } = *failed;
         let event = self.outcome(Verdict {
             hop,
             upstream: &upstream,
@@ -119,7 +119,7 @@ impl Execution<'_> {
     }
 
     /// An attempt failed and another follows.
-    pub(super) async fn pass_over(&mut self, hop: &Hop, failed: Failed) {
+    pub(super) async fn pass_over(&mut self, hop: &Hop, failed: Box<Failed>) {
         let event = self.outcome(Verdict {
             hop,
             upstream: &failed.upstream,
