@@ -36,6 +36,13 @@ pub struct State {
     pub open: BTreeMap<RequestId, Request>,
 }
 
+impl State {
+    /// The state before the first event of all.
+    pub(crate) fn beginning() -> Self {
+        Self { seq: 0, at_ms: 0, accounts: BTreeMap::new(), config: None, open: BTreeMap::new() }
+    }
+}
+
 /// A stored checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {

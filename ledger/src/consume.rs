@@ -170,8 +170,14 @@ async fn step_over_loss(
     let note = format!("events {next} to {} are gone from the stream and were never on the books", to.seq);
     tracing::error!(from = next, to = to.seq, "events are lost");
     changes.incident(IncidentKind::EventsLost, to, "EVENTS".to_owned(), note);
-    let books = Books::default();
-    let batch = Batch { from: cursor.seq, to, checkpoint: None, books: &books, changes: &changes };
+    // Whoever derives the books again cannot come across the hole: it starts behind it.
+    let books = load(db, cursor).await?;
+    let mut connection = db.pool().acquire().await.map_err(Error::Connect)?;
+    let accounts = store::accounts(&mut connection).await?;
+    drop(connection);
+    let checkpoint = Checkpoint::of(to, accounts, &books)?;
+    let batch =
+        Batch { from: cursor.seq, to, checkpoint: Some(&checkpoint), books: &books, changes: &changes };
     doubts.gap = None;
     let written = store::write_batch(db, &batch).await?;
     metrics::committed(&changes, 0, Duration::ZERO);
@@ -359,7 +365,7 @@ pub(crate) async fn fill<'a>(
         books.adopt(id, request);
     }
     for version in missing.configs {
-        if let Some(config) = store::config(&mut connection, version).await? {
+        if let Some(config) = store::config(&mut connection, version, u64::MAX).await? {
             books.adopt_config(config);
         }
     }

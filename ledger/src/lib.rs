@@ -22,10 +22,14 @@ pub mod config;
 pub mod error;
 pub mod outcome;
 pub mod price;
+pub mod reconcile;
 pub mod replay;
 pub mod store;
 pub mod transfer;
 pub mod view;
+
+#[cfg(test)]
+mod fixtures;
 
 mod consume;
 mod lookup;

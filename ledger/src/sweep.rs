@@ -8,7 +8,7 @@ use proto::id::{RequestId, Token};
 use proto::nats::{Link, publish_event};
 
 use crate::book::Books;
-use crate::book::attempt::State;
+use crate::book::attempt::Attempt;
 use crate::book::request::Request;
 use crate::{error, metrics};
 
@@ -41,7 +41,7 @@ fn end(id: RequestId, request: &Request) -> Vec<Event> {
     };
     let token = (0..=u64::MAX).map(Token).find(|token| !used(*token)).unwrap_or(Token(0));
     let mut events = Vec::new();
-    if request.attempts.iter().any(|a| a.state() == State::Open) {
+    if request.attempts.iter().any(Attempt::is_open) {
         events.push(Event::Takeover(Takeover { request: id, token, subject: subject.clone() }));
     }
     if !request.ended() {

@@ -269,6 +269,11 @@ impl Attempt {
         }
     }
 
+    /// Whether it is not over.
+    pub fn is_open(&self) -> bool {
+        self.state() == State::Open
+    }
+
     /// Whether its outcome came without an announcement before it.
     pub fn unannounced(&self) -> bool {
         let settled = self.settled.as_ref().map(|s| s.seq);

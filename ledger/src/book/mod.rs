@@ -18,7 +18,7 @@ use proto::config::Config;
 use proto::event::{Announced, Closed, Event, Outcome as Settlement, Takeover};
 use proto::id::RequestId;
 
-use attempt::{Attempt, Call, State};
+use attempt::{Attempt, Call};
 use changes::{Changes, IncidentKind};
 use recent::Recent;
 use request::{Closing, Request, Taken};
@@ -92,7 +92,7 @@ impl Books {
     /// How many upstream calls are not over.
     pub fn open_attempts(&self) -> usize {
         let attempts = self.requests.values().flat_map(|r| &r.attempts);
-        attempts.filter(|a| a.state() == State::Open).count()
+        attempts.filter(|a| a.is_open()).count()
     }
 
     /// What must be loaded before `events` can be applied.
@@ -123,7 +123,7 @@ impl Books {
 
     /// Configuration versions that the open attempts of `request` may be priced with and that are not at hand.
     pub fn unseen_configs(&self, request: &Request) -> BTreeSet<u64> {
-        let open = request.attempts.iter().filter(|a| a.state() == State::Open);
+        let open = request.attempts.iter().filter(|a| a.is_open());
         open.map(|a| a.call.priced_with).filter(|version| !self.configs.contains_key(version)).collect()
     }
 
@@ -230,7 +230,7 @@ impl Books {
         let taken = Taken { token: event.token, seq: at.seq, at_ms: at.ms };
         request.takeovers.push(taken);
         changes.takeovers.push((event.request, taken));
-        let open = |a: &&mut Attempt| a.state() == State::Open && a.id.token != event.token;
+        let open = |a: &&mut Attempt| a.is_open() && a.id.token != event.token;
         for attempt in request.attempts.iter_mut().filter(open) {
             let config = self.configs.get(&attempt.call.priced_with).map(Arc::as_ref);
             settle::give_up(attempt, at, config, changes);

@@ -6,7 +6,7 @@ use proto::id::{AttemptId, Token};
 use serde::{Deserialize, Serialize};
 
 use super::At;
-use super::attempt::{Attempt, State};
+use super::attempt::Attempt;
 use crate::outcome::Outcome;
 
 /// A delivery took the request over.
@@ -89,7 +89,7 @@ impl Request {
 
     /// Whether any attempt is not over.
     pub fn open(&self) -> bool {
-        self.attempts.iter().any(|a| a.state() == State::Open)
+        self.attempts.iter().any(Attempt::is_open)
     }
 
     /// Whether a last outcome or a closing ended it.
@@ -122,6 +122,25 @@ impl Request {
             closings: self.closings.into_iter().filter(|c| c.seq <= seq).collect(),
             last_ms: self.last_ms,
         }
+    }
+
+    /// The request as if it were read from the database: its rows stand where they are.
+    #[must_use]
+    pub(crate) fn stored(mut self) -> Self {
+        for attempt in &mut self.attempts {
+            attempt.stored = Some(attempt.seq());
+        }
+        self
+    }
+
+    /// What the stream says of it, and nothing of where it is kept.
+    #[must_use]
+    pub(crate) fn bare(mut self) -> Self {
+        for attempt in &mut self.attempts {
+            (attempt.stored, attempt.dirty) = (None, false);
+        }
+        self.last_ms = 0;
+        self
     }
 
     /// Puts what was loaded into the order of the stream.

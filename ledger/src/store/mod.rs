@@ -1,6 +1,7 @@
 //! The only SQL of the ledger: one store over SQLite and PostgreSQL, every statement in a file of its own. Where
 //! the engines differ, a second text stands beside the first.
 
+mod audit;
 mod list;
 mod read;
 mod rows;
@@ -10,9 +11,13 @@ mod write;
 #[cfg(test)]
 pub(crate) mod conformance;
 
+pub(crate) use audit::{
+    OwnCheck, Snapshot, book_totals, checkpoint, checkpoint_seqs, first_open_requests, own_check, rows_since,
+    unknown_attempts,
+};
 pub(crate) use list::{ListFilter, by_client_request_id, list_requests};
 pub(crate) use read::{
-    accounts, config, cursor, newest_config, open_requests, requests, transfers_by_id, transfers_of_request,
+    accounts, config, cursor, cursor_within, newest_config, open_requests, requests, transfers_by_id, transfers_of_request,
 };
 pub(crate) use rows::int;
 pub(crate) use write::{Batch, Written, write_batch};

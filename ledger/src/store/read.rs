@@ -63,14 +63,19 @@ pub(crate) async fn open_requests(db: &Db) -> Result<BTreeSet<RequestId>, Error>
             .await
             .map_err(Error::Read)?;
         for id in &ids {
-            let request = id.get(..REQUEST_ID_LEN).and_then(|id| id.parse().ok());
-            open.insert(request.ok_or(Error::CorruptRow("attempts.id"))?);
+            open.insert(request_of(id)?);
         }
         match ids.into_iter().nth(PAGE - 1) {
             Some(last) => after = last,
             None => return Ok(open),
         }
     }
+}
+
+/// The request in an attempt's id.
+pub(super) fn request_of(attempt: &str) -> Result<RequestId, Error> {
+    let request = attempt.get(..REQUEST_ID_LEN).and_then(|id| id.parse().ok());
+    request.ok_or(Error::CorruptRow("attempts.id"))
 }
 
 /// Everything on the books about `ids`; a request without any row is there, and empty.
@@ -111,12 +116,13 @@ async fn fetch(
     sqlx::query(sql).bind(wanted.to_owned()).fetch_all(connection).await.map_err(Error::Read)
 }
 
-/// A configuration version, if it was on the stream.
+/// A configuration version, if it was on the stream at or before event `seq_max`.
 pub(crate) async fn config(
     connection: &mut AnyConnection,
     version: u64,
+    seq_max: u64,
 ) -> Result<Option<Arc<Config>>, Error> {
-    let text = sqlx::query_scalar(CONFIG).bind(int(version)).fetch_optional(connection).await;
+    let text = sqlx::query_scalar(CONFIG).bind(int(version)).bind(int(seq_max)).fetch_optional(connection).await;
     text.map_err(Error::Read)?.map(document).transpose()
 }
 

@@ -1,0 +1,2 @@
+BEGIN;
+SELECT seq FROM cursors;

@@ -1,0 +1,1 @@
+SELECT at_ms, hash, document FROM checkpoints WHERE seq = $1

@@ -1,0 +1,1 @@
+SELECT id FROM attempts WHERE state = 'unknown' ORDER BY id LIMIT $1
