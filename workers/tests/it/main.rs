@@ -1,4 +1,5 @@
 //! The worker on a real nats-server, with a provider that does what the test says.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod stack;
 mod upstream;
@@ -242,7 +243,7 @@ async fn a_stream_that_was_broken_off_is_closed() {
 #[tokio::test]
 async fn an_answer_that_was_complete_is_booked_and_not_made_again() {
     let (url, seen) = upstream::start(vec![whole(200, "", ANSWER)]).await;
-    let mut stack = Stack::start(&config(&[&url])).await;
+    let stack = Stack::start(&config(&[&url])).await;
     let request = stack.request(ASK).await;
     die_with_it(&stack).await;
     // Another worker's last frame carried this event.
