@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
 
 /// How long one API or publish call may take before it is tried again.
@@ -68,7 +68,7 @@ impl Link {
     pub async fn connect(options: &LinkOptions) -> Result<Self, ConnectError> {
         let (sender, state) = watch::channel(LinkState::default());
         let sender = Arc::new(sender);
-        let connect = ConnectOptions::new()
+        let connect = with_credentials(&options.urls)
             .name(format!("forebay-{}", options.role))
             .custom_inbox_prefix(format!("_INBOX_{}", options.role))
             .connection_timeout(CONNECT_TIMEOUT)
@@ -130,6 +130,41 @@ fn note(sender: &watch::Sender<LinkState>, event: &Event) {
     tracing::debug!(%event, "nats connection event");
 }
 
+/// Options with the user and password of the first address that holds any: the client itself ignores them there.
+/// A user alone is a token.
+fn with_credentials(urls: &str) -> ConnectOptions {
+    let addresses = urls.split(',').filter_map(|url| url.trim().parse::<ServerAddr>().ok());
+    let options = ConnectOptions::new();
+    match addresses.into_iter().find(ServerAddr::has_user_pass) {
+        Some(address) => match (address.username().map(decoded), address.password().map(decoded)) {
+            (Some(user), Some(password)) => options.user_and_password(user, password),
+            (Some(token), None) => options.token(token),
+            (None, _) => options,
+        },
+        None => options,
+    }
+}
+
+/// Undoes the percent-encoding of user and password in an address.
+fn decoded(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|_| *byte == b'%').and_then(|two| std::str::from_utf8(two).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(value) => {
+                out.push(value);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                out.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 fn without_credentials(url: &str) -> String {
     match url.trim().rsplit_once('@') {
         Some((before, host)) => {
@@ -142,11 +177,21 @@ fn without_credentials(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::without_credentials;
+    use async_nats::ServerAddr;
+
+    use super::{decoded, without_credentials};
 
     #[test]
     fn errors_show_no_password() {
         assert_eq!(without_credentials("nats://user:pa@ss@host:4222"), "nats://host:4222");
         assert_eq!(without_credentials(" tls://host:4222"), "tls://host:4222");
+    }
+
+    #[test]
+    fn credentials_in_an_address_come_back_as_they_were_meant() {
+        let address: ServerAddr = "nats://us%40er:p^%25-_@host:4222".parse().unwrap();
+        assert_eq!(address.username().map(decoded).as_deref(), Some("us@er"));
+        assert_eq!(address.password().map(decoded).as_deref(), Some("p^%-_"));
+        assert_eq!((decoded("%4"), decoded("%zz"), decoded("%")), ("%4".into(), "%zz".into(), "%".into()));
     }
 }
