@@ -30,9 +30,11 @@ const FRESH_MS: u64 = 250;
 /// How long a projection may lag behind the ingress that has seen more.
 const PROJECTION_PATIENCE: Duration = Duration::from_secs(2);
 const PROJECTION_POLL: Duration = Duration::from_millis(20);
-/// One try to tell the stream that a request is done, and how many there are.
+/// One try to tell the stream that a request is done, how many there are, and the pause after the first, which
+/// grows with each: together longer than an election.
 const ACK_TIMEOUT: Duration = Duration::from_secs(2);
-const ACK_TRIES: u32 = 5;
+const ACK_TRIES: u32 = 8;
+const ACK_PAUSE: Duration = Duration::from_millis(200);
 const ACK: Bytes = Bytes::from_static(b"+ACK");
 const TERM: Bytes = Bytes::from_static(b"+TERM");
 
@@ -186,12 +188,13 @@ async fn document(work: &Work) -> Option<Arc<Document>> {
 /// Tells the stream that the request is done. If it cannot be told, the request is delivered once more, and whoever
 /// gets it finds out that it is done.
 async fn acknowledge(worker: &Worker, job: &Job) {
-    for _ in 0..ACK_TRIES {
+    for tries in 1..=ACK_TRIES {
         let request = async_nats::Request::new().payload(ACK).timeout(Some(ACK_TIMEOUT));
         match worker.link.client.send_request(job.ack.clone(), request).await {
             Ok(_) => return,
             Err(error) => tracing::debug!(request = %job.request, %error, "acknowledgement not confirmed"),
         }
+        tokio::time::sleep(ACK_PAUSE * tries).await;
     }
     worker.metrics.unacked.increment(1);
     tracing::warn!(request = %job.request, "request done but not acknowledged");

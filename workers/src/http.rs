@@ -20,6 +20,7 @@ use crate::secrets::{self, SecretError};
 /// Shorter than the keep-alive of common servers would be safest; hyper sees most closed connections in time.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
 const AGENT: &str = concat!("forebay/", env!("CARGO_PKG_VERSION"));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -164,6 +165,8 @@ fn client(url: &Url, settings: &Config, allow_private: bool) -> reqwest::Result<
         .dns_resolver(Arc::new(GuardedResolver { allow_private }))
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .tcp_keepalive(TCP_KEEPALIVE)
+        .http2_keep_alive_interval(TCP_KEEPALIVE)
+        .http2_keep_alive_timeout(HTTP2_PING_TIMEOUT)
         .tcp_nodelay(true);
     // Plain http needs no certificates, and reading the system's takes time and memory.
     let builder = if url.scheme() == "http" { builder.tls_certs_only([]) } else { builder.https_only(true) };

@@ -157,7 +157,7 @@ impl Execution<'_> {
         let (reported, chars, begun) = (relay.stream.reported(), relay.stream.output_chars(), relay.begun());
         match called {
             Ok(response) => {
-                let rest = relay.rest();
+                let rest = relay.rest().await;
                 let used = self.used(&trace, reported.as_ref(), chars);
                 self.succeed_stream(hop, upstream, &trace, rest, used).await;
                 // Held until here: by now the connection has read the end of the body and can be used again.
@@ -171,7 +171,7 @@ impl Execution<'_> {
                 Attempted::Settled
             }
             Err(Ended::Failed(failure)) => {
-                let rest = relay.rest_if_begun();
+                let rest = relay.rest_if_begun().await;
                 let used = self.used(&trace, reported.as_ref(), chars);
                 let failed = failed(Arc::clone(upstream), failure, trace);
                 Attempted::Failed(Box::new(Failed { used, begun, rest, ..failed }))

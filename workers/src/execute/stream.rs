@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use proto::dialect::openai_chat::{BrokenStream, ChatStream};
-use proto::reply::{Head, Section};
+use proto::reply::{FRAME_DATA_MAX, Head, Section};
 use reqwest::Response;
 use tokio::time::Instant;
 
@@ -82,6 +82,10 @@ impl<'a> Relay<'a> {
         let pushed = self.stream.push(bytes, &mut self.waiting);
         if self.stream.has_content() {
             trace.content();
+        }
+        // What came with the break is not passed on yet: with nothing passed on, another target may still answer.
+        pushed.map_err(broken)?;
+        if self.stream.has_content() {
             if matches!(self.linger.due(self.waiting.len(), Instant::now()), Due::Now)
                 && !self.stream.is_done()
             {
@@ -90,7 +94,7 @@ impl<'a> Relay<'a> {
         } else if self.waiting.len() > HELD_BACK_MAX {
             return Err(broken(BrokenStream::TooLarge));
         }
-        pushed.map_err(broken)
+        Ok(())
     }
 
     /// When what waits is to be sent at the latest.
@@ -106,12 +110,18 @@ impl<'a> Relay<'a> {
     }
 
     async fn flush(&mut self) {
-        let sections = self.take_waiting();
-        self.replier.send(sections).await;
+        while !self.waiting.is_empty() {
+            self.send_frame().await;
+        }
         self.linger.sent(Instant::now());
     }
 
-    /// The sections for what waits; the head stands before the first of them.
+    async fn send_frame(&mut self) {
+        let sections = self.take_waiting();
+        self.replier.send(sections).await;
+    }
+
+    /// The sections for what waits, as far as one frame holds it; the head stands before the first of them.
     fn take_waiting(&mut self) -> Vec<Section> {
         let mut sections = Vec::with_capacity(4);
         if let Some(mut head) = self.head.take() {
@@ -119,19 +129,23 @@ impl<'a> Relay<'a> {
             sections.push(Section::Head(head));
         }
         if !self.waiting.is_empty() {
-            sections.push(Section::Data(self.waiting.split().freeze()));
+            let data = self.waiting.split_to(self.waiting.len().min(FRAME_DATA_MAX));
+            sections.push(Section::Data(data.freeze()));
         }
         sections
     }
 
-    /// What the last frame of a success holds beside its end.
-    pub(super) fn rest(mut self) -> Vec<Section> {
+    /// Sends all but what the last frame of a success holds beside its end, and gives that.
+    pub(super) async fn rest(mut self) -> Vec<Section> {
+        while self.waiting.len() > FRAME_DATA_MAX {
+            self.send_frame().await;
+        }
         self.take_waiting()
     }
 
-    /// What the last frame of a failure holds before the fault: nothing if nothing was passed on before.
-    pub(super) fn rest_if_begun(mut self) -> Vec<Section> {
-        if self.begun() { self.take_waiting() } else { Vec::with_capacity(2) }
+    /// The same for a failure: nothing is sent that was not begun before.
+    pub(super) async fn rest_if_begun(self) -> Vec<Section> {
+        if self.begun() { self.rest().await } else { Vec::with_capacity(2) }
     }
 }
 

@@ -11,6 +11,8 @@ use crate::Worker;
 const ACK_PENDING_MAX: i64 = 100_000;
 /// Pull requests that may stand at once, over all workers.
 const WAITING_MAX: i64 = 4096;
+/// The puller waits for the declaration, so it is given up soon and tried again.
+const DECLARE_TIMEOUT: Duration = Duration::from_secs(2);
 const INFO_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why the consumer could not be made.
@@ -20,10 +22,16 @@ pub(super) enum DeclareError {
     Stream(#[from] async_nats::jetstream::context::GetStreamError),
     #[error("the server refuses the consumer")]
     Consumer(#[from] async_nats::jetstream::stream::ConsumerError),
+    #[error("the server did not answer in time")]
+    Slow,
 }
 
 /// Makes the consumer, or brings it up to date. Safe to call from many workers at once.
 pub(super) async fn declare(worker: &Worker) -> Result<(), DeclareError> {
+    tokio::time::timeout(DECLARE_TIMEOUT, declare_once(worker)).await.unwrap_or(Err(DeclareError::Slow))
+}
+
+async fn declare_once(worker: &Worker) -> Result<(), DeclareError> {
     let stream = worker.link.js.get_stream(subject::REQUESTS_STREAM).await?;
     let replicas = stream.cached_info().config.num_replicas;
     let pool = &worker.config.pool;

@@ -145,7 +145,6 @@ impl Puller {
         let now = Instant::now();
         if self.outstanding.expected() > 0 && self.outstanding.silent_for(now) > SILENCE {
             tracing::debug!("pull requests have lapsed, asking again");
-            self.declared = false;
             self.outstanding.forget();
         }
         self.worker.metrics.in_flight.set(u32::try_from(self.worker.jobs.running()).unwrap_or(u32::MAX));
@@ -177,7 +176,7 @@ impl Puller {
             code => {
                 // 409: the consumer is gone or moves, or a limit is reached; 400: not understood.
                 tracing::debug!(code, description, "pull request ended");
-                self.declared = false;
+                self.declared &= !description.contains("Deleted");
                 self.outstanding.ended(pending(&message));
                 self.pause();
             }

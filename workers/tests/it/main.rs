@@ -320,3 +320,50 @@ async fn an_unknown_model_and_a_silent_provider_are_definite_errors() {
     assert!(silent.used.usage.input_tokens > 0 && silent.used.usage.output_tokens == 0);
     assert_eq!((silent.used.source, silent.bound), (UsageSource::Estimated, false));
 }
+
+#[tokio::test]
+async fn a_call_whose_ingress_is_gone_is_cancelled_and_booked() {
+    let script = vec![(Duration::ZERO, chunk("a beginning"))];
+    let (url, seen) = upstream::start(vec![Act::StreamAndHang(script)]).await;
+    let stack = Stack::start(&config(&[&url])).await;
+    stack.worker(settings()).await;
+    // Nobody has ever listened at this one.
+    let nobody = proto::id::IngressId::random();
+    stack.request_with(ASK_STREAM, |envelope| envelope.ingress = nobody).await;
+    until("the upstream connection is dropped", || seen.left.lock().unwrap().is_some()).await;
+    let events = stack.settled(2).await;
+    assert_eq!(outcome(&events[1]).ending, Ending::Cancelled);
+}
+
+#[tokio::test]
+async fn a_drained_call_runs_to_its_end_for_the_books() {
+    let script = vec![(Duration::ZERO, chunk("a ")), (Duration::from_millis(700), chunk("b "))];
+    let script = script.into_iter().chain(ending()).collect();
+    let (url, _) = upstream::start(vec![Act::Stream(script)]).await;
+    let mut stack = Stack::start(&config(&[&url])).await;
+    stack.worker(settings()).await;
+    let drain = |envelope: &mut proto::envelope::Envelope| envelope.on_disconnect = OnDisconnect::Drain;
+    let request = stack.request_with(ASK_STREAM, drain).await;
+    stack.frame().await;
+    *stack.answer.lock().unwrap() = Answer::Disconnected;
+    let cancel = Cancel { request, token: None, why: CancelReason::Disconnected };
+    let payload = serde_json::to_vec(&cancel).unwrap().into();
+    stack.link.client.publish(subject::CTL_CANCEL, payload).await.unwrap();
+    let last = stack.frame().await;
+    assert!(last.is_last() && last.seq == 1, "nothing but the end is sent any more");
+    let events = stack.settled(2).await;
+    assert_eq!((outcome(&events[1]).ending, outcome(&events[1]).bound), (Ending::Success, true));
+}
+
+#[tokio::test]
+async fn an_event_larger_than_a_frame_is_cut() {
+    let text = "y".repeat(1_300_000);
+    let script = [(Duration::ZERO, chunk(&text))].into_iter().chain(ending()).collect();
+    let (url, _) = upstream::start(vec![Act::Stream(script)]).await;
+    let mut stack = Stack::start(&config(&[&url])).await;
+    stack.worker(settings()).await;
+    stack.request(ASK_STREAM).await;
+    let frames = stack.frames().await;
+    assert!(data(&frames).contains(&text));
+    stack.settled(2).await;
+}
