@@ -210,6 +210,9 @@ pub(crate) struct ReplayArgs {
 pub(crate) struct ReconcileArgs {
     #[command(flatten)]
     pub(crate) place: Place,
+    /// Begin at the newest checkpoint instead of the oldest that the stream still covers
+    #[arg(long)]
+    pub(crate) quick: bool,
     #[command(flatten)]
     pub(crate) output: JsonArgs,
 }

@@ -28,7 +28,7 @@ pub(crate) async fn nats(
 pub(crate) async fn database(url: &str, shutdown: &CancellationToken) -> anyhow::Result<Option<Db>> {
     let connect = patiently(|| async { Ok(Db::connect(url).await?) });
     let Some(db) = shutdown.run_until_cancelled(connect).await.transpose()? else { return Ok(None) };
-    db.check_schema().await.context("the database cannot be used; `forebay migrate` brings it up to date")?;
+    db.check_schema().await?;
     Ok(Some(db))
 }
 

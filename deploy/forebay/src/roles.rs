@@ -85,7 +85,7 @@ pub(crate) async fn workers(args: WorkersArgs) -> anyhow::Result<ExitCode> {
 
 /// `forebay ledger`.
 pub(crate) async fn ledger(args: LedgerArgs) -> anyhow::Result<ExitCode> {
-    let config = ledger::Config::from_env()?;
+    let config = ledger::Config::default();
     let operators = connect::listen(&args.admin_listen)?;
     let process = Process::start()?;
     let Some(db) = connect::database(&args.database.database_url, &process.shutdown).await? else {

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use ledger::Db;
+use ledger::reconcile::{Report, Start};
 use proto::ctl::RequestView;
 use proto::nats::Durability;
 use proto::secret::{Secret, random_secret};
@@ -20,7 +21,7 @@ use self::upstreams::{FALLBACK_MODEL, PRIMARY_MODEL, Upstreams};
 use crate::data_dir::DataDir;
 use crate::endpoint::Endpoint;
 use crate::nats_server::{self, NatsServer};
-use crate::reconcile::{self, Reconciliation};
+use crate::reconcile;
 use crate::secrets::Keys;
 use crate::stack::{Plan, Stack};
 use crate::telemetry::Metrics;
@@ -47,12 +48,12 @@ struct Evidence {
     answer: Answer,
     upstreams: Upstreams,
     books: RequestView,
-    reconciliation: Reconciliation,
+    reconciliation: Report,
 }
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
-struct Report {
+struct Account {
     ok: bool,
     request: String,
     checks: Vec<Check>,
@@ -68,8 +69,8 @@ pub(crate) async fn run(json: bool) -> anyhow::Result<bool> {
     };
     let checks = checks::all(&evidence);
     let ok = checks.iter().all(|check| check.ok);
-    let report = Report { ok, request: evidence.answer.request.clone(), checks };
-    if json { output::json(&report)? } else { output::line(&account(&report))? }
+    let report = Account { ok, request: evidence.answer.request.clone(), checks };
+    if json { output::json(&report)? } else { output::line(&text(&report))? }
     Ok(ok)
 }
 
@@ -141,7 +142,7 @@ async fn observe(
     http: &str,
     key: &Secret<String>,
     endpoint: &Endpoint,
-) -> anyhow::Result<(Answer, RequestView, Reconciliation)> {
+) -> anyhow::Result<(Answer, RequestView, Report)> {
     ready::wait(http).await?;
     let client = reqwest::Client::builder().no_proxy().timeout(ready::PATIENCE).build()?;
     let body = json!({ "model": ALIAS, "messages": [{ "role": "user", "content": "Who answers?" }] });
@@ -163,11 +164,11 @@ async fn observe(
     };
     answer.body = serde_json::from_slice(&response.bytes().await?).unwrap_or_default();
     let books = checks::booked(&client, http, key, &answer.request).await?;
-    Ok((answer, books, reconcile::of(endpoint).await?))
+    Ok((answer, books, reconcile::of(endpoint, Start::Oldest).await?))
 }
 
 /// The report for a person.
-fn account(report: &Report) -> String {
+fn text(report: &Account) -> String {
     let mut lines = vec![format!("Request {}: the first provider refuses, the second answers.", report.request)];
     for check in &report.checks {
         let mark = if check.ok { "ok  " } else { "FAIL" };

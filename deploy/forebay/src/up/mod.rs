@@ -30,7 +30,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
     let durability: Durability = args.durability.parse().map_err(anyhow::Error::msg)?;
     // Mistakes of the operator first, all of them, before anything is started.
     let configured = configure::read(args.config.as_deref())?;
-    let (ledger, workers) = (ledger::Config::from_env()?, workers::Config::from_env()?);
+    let (ledger, workers) = (ledger::Config::default(), workers::Config::from_env()?);
     let ingress = ingress::Config { durability, ..ingress::Config::from_env()? };
     let dir = DataDir::open(&args.data_dir)?;
     let keys = Keys::of_data_dir(&dir)?;
