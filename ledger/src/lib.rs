@@ -32,6 +32,8 @@ pub mod view;
 mod fixtures;
 
 mod consume;
+#[cfg(test)]
+mod consume_tests;
 mod lookup;
 mod metrics;
 mod presence;

@@ -21,6 +21,8 @@ use crate::error::Error;
 const INACTIVE_THRESHOLD: Duration = Duration::from_secs(30);
 /// How long an answer may be late.
 const GRACE: Duration = Duration::from_secs(2);
+/// What the server says of a pull that came to its bytes.
+const FULL: [&str; 2] = ["Batch Completed", "Message Size Exceeds MaxBytes"];
 /// How long making a consumer may take.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -135,12 +137,16 @@ impl Reader {
         let read = async {
             for _ in 0..batch {
                 let message = self.messages.next().await.ok_or_else(|| failed("the connection is closed"))?;
+                let said = message.description.as_deref();
                 match message.status {
                     None | Some(StatusCode::OK) => records.push(self.record(&message)?),
                     // Nothing (more) is there, or not within the time, or not within the bytes.
                     Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => return Ok(()),
-                    Some(status) if status.as_u16() == 409 && !records.is_empty() => return Ok(()),
-                    Some(status) => return Err(failed(format!("the consumer answered {status}"))),
+                    // The last one may be told only with the next pull; what that brings is read after it.
+                    Some(_) if said.is_some_and(|said| FULL.contains(&said)) => return Ok(()),
+                    Some(status) => {
+                        return Err(failed(format!("the consumer answered {status} {}", said.unwrap_or(""))));
+                    }
                 }
             }
             Ok(())

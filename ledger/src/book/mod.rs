@@ -10,6 +10,8 @@ pub mod request;
 pub mod settle;
 
 mod recent;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
