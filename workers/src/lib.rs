@@ -1,9 +1,9 @@
 //! Provider workers: deliveries in, upstream calls out. The part that may reach providers and never SQL.
 //!
-//! A request's way: [`pull`] takes its delivery, [`consume`] decides whether it may be served (and asks the ingress
-//! with [`claim`] where that is in doubt), [`route`] and [`upstreams`] say where, [`execute`] makes the attempts by
-//! the table in [`retry`], [`reply`] sends the frames and [`store`] the events. Beside it [`keeper`] gives signs of
-//! life, and [`beat`] says how the process is. What the crash rules ask of each step stands where the step is.
+//! A request's way: `pull` takes its delivery, `consume` decides whether it may be served (and asks the ingress
+//! with `claim` where that is in doubt), `route` and `upstreams` say where, `execute` makes the attempts by
+//! the table in `retry`, `reply` sends the frames and `store` the events. Beside it `keeper` gives signs of
+//! life, and `beat` says how the process is. What the crash rules ask of each step stands where the step is.
 
 mod beat;
 mod body;

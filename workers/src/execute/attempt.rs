@@ -23,6 +23,11 @@ use crate::route::Hop;
 /// How long the announcement may take to be stored: an election and some more.
 const ANNOUNCE_PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a caller is told to wait when a model has no usable provider: somebody must mend the configuration.
+const NO_ROUTE_RETRY_MS: u64 = 10_000;
+/// What a caller is told to wait when the event stream takes nothing: an election.
+const UNRECORDED_RETRY_MS: u64 = 5000;
+
 /// What came of an attempt.
 pub(super) enum Attempted {
     /// The request is answered or given up, and all of that is on the event stream.
@@ -203,8 +208,10 @@ impl Execution<'_> {
             estimate: self.plan.estimate,
             deadline_ms: work.deadline_ms,
         });
-        let unavailable =
-            || Failure::last(Fault::new(FaultCode::Unavailable, "The request could not be recorded."));
+        let unavailable = || {
+            let fault = Fault::new(FaultCode::Unavailable, "The request could not be recorded.");
+            Failure::last(fault.retry_after(UNRECORDED_RETRY_MS))
+        };
         let record = work.record(&event).ok_or_else(unavailable)?;
         let patience = work.left().min(ANNOUNCE_PATIENCE);
         record.store(&work.worker.link, &work.worker.metrics, patience).await.map_err(|error| {
@@ -264,5 +271,6 @@ fn failed(upstream: Arc<Upstream>, failure: Failure, trace: Trace) -> Failed {
 
 /// What a caller is told when a model has no place to be served.
 pub(crate) fn no_route() -> Fault {
-    Fault::new(FaultCode::Unavailable, "No provider of this model can be used at the moment.")
+    let sentence = "No provider of this model can be used at the moment.";
+    Fault::new(FaultCode::Unavailable, sentence).retry_after(NO_ROUTE_RETRY_MS)
 }

@@ -367,3 +367,25 @@ async fn an_event_larger_than_a_frame_is_cut() {
     assert!(data(&frames).contains(&text));
     stack.settled(2).await;
 }
+
+#[tokio::test]
+async fn a_killed_server_costs_no_second_call_and_service_returns_by_itself() {
+    let slow = vec![(Duration::from_millis(2500), chunk("late"))];
+    let slow = slow.into_iter().chain(ending()).collect();
+    let (url, seen) = upstream::start(vec![Act::Stream(slow), whole(200, "", ANSWER)]).await;
+    let mut stack = Stack::start(&config(&[&url])).await;
+    stack.worker(settings()).await;
+    stack.request(ASK_STREAM).await;
+    until("the call is made", || seen.hits() == 1).await;
+    stack.restart_server().await;
+    // Its signs of life were lost for longer than the stream waits, so it is delivered again, to where it runs.
+    let frames = stack.frames().await;
+    assert!(data(&frames).contains("late"));
+    let events = stack.settled(2).await;
+    assert_eq!(outcome(&events[1]).ending, Ending::Success);
+    assert_eq!(seen.hits(), 1);
+    stack.request(ASK).await;
+    assert_eq!(data(&stack.frames().await), ANSWER);
+    assert!(stack.claims() > 0, "after a break every delivery is claimed");
+    stack.settled(4).await;
+}

@@ -39,8 +39,9 @@ pub struct Stack {
     frames: mpsc::UnboundedReceiver<Frame>,
     ring: KeyRing,
     wrapper: Wrapper,
-    _server: Child,
-    _dir: tempfile::TempDir,
+    server: Child,
+    port: u16,
+    dir: tempfile::TempDir,
 }
 
 /// The server to test with: named by the environment, else found on the search path.
@@ -56,6 +57,17 @@ fn provider(name: &str, url: &str) -> Provider {
         api_key: None,
         allow_private_network: true,
     }
+}
+
+fn serve(port: u16, dir: &std::path::Path) -> Child {
+    Command::new(server())
+        .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
+        .arg(dir)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("nats-server on the search path, or FOREBAY_NATS_SERVER")
 }
 
 /// A configuration whose model `fast` falls back along the given providers.
@@ -87,14 +99,7 @@ impl Stack {
     pub async fn start(config: &Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new(server())
-            .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
-            .arg(dir.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("nats-server on the search path, or FOREBAY_NATS_SERVER");
+        let server = serve(port, dir.path());
         let urls = format!("nats://127.0.0.1:{port}");
         let link = connect(&urls).await;
         let streams = StreamOptions { requests_max_bytes: 64 << 20, ..StreamOptions::default() };
@@ -113,8 +118,9 @@ impl Stack {
             frames: frames(&link, ingress).await,
             shutdown: CancellationToken::new(),
             health: workers::Health::default(),
-            _server: child,
-            _dir: dir,
+            server,
+            port,
+            dir,
             asked: answers(&link, ingress, Arc::clone(&answer), asked).await,
             answer,
             ingress,
@@ -122,6 +128,14 @@ impl Stack {
             wrapper,
             link,
         }
+    }
+
+    /// Kills the server and starts it again on what it had stored.
+    pub async fn restart_server(&mut self) {
+        self.server.kill().await.unwrap();
+        until("the break is noticed", || !self.link.state().connected).await;
+        self.server = serve(self.port, self.dir.path());
+        until("the connection is back", || self.link.state().connected).await;
     }
 
     /// Starts a worker of this stack and waits until it pulls.
