@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::{kv, object_store, stream};
+use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
+use async_nats::jetstream::{ErrorCode, kv, object_store, stream};
 
 use super::Link;
 use crate::subject;
@@ -162,7 +163,29 @@ pub async fn wait_declared(link: &Link) {
 }
 
 async fn stream(link: &Link, name: &'static str, config: stream::Config) -> Result<(), DeclareError> {
-    let config = stream::Config { name: name.to_owned(), ..config };
-    let made = link.js.create_or_update_stream(config).await;
-    made.map(drop).map_err(|error| DeclareError { name, message: error.to_string() })
+    let mut config = stream::Config { name: name.to_owned(), ..config };
+    let failed = |error: CreateStreamError| DeclareError { name, message: error.to_string() };
+    match link.js.create_or_update_stream(config.clone()).await {
+        Ok(_) => Ok(()),
+        // A server reserves `max_bytes` up front; on a small disk the age limit alone has to do.
+        Err(error) if beyond_storage(&error) && config.max_bytes > 0 => {
+            tracing::warn!(
+                name,
+                max_bytes = config.max_bytes,
+                "the server cannot reserve this much, so the stream is bounded by age alone"
+            );
+            config.max_bytes = -1;
+            link.js.create_or_update_stream(config).await.map(drop).map_err(failed)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn beyond_storage(error: &CreateStreamError) -> bool {
+    match error.kind() {
+        CreateStreamErrorKind::JetStream(error) => {
+            error.error_code() == ErrorCode::STORAGE_RESOURCES_EXCEEDED
+        }
+        _ => false,
+    }
 }
