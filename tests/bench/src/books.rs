@@ -19,21 +19,25 @@ const POLL: Duration = Duration::from_millis(100);
 pub(crate) fn check(stack: &Stack, answered: u64, failed: u64) -> anyhow::Result<Books> {
     let looked_up = look_up(stack);
     let report = reconcile(stack)?;
-    let number = |names: &[&str]| names.iter().find_map(|name| report.pointer(name)?.as_u64());
+    let number = |name: &str| report[name].as_u64();
     let mut books = Books {
         answered: answered + 1,
         failed,
         upstream_calls: stack.upstream_calls()?,
-        attempts: number(&["/attempts", "/checked/attempts"]),
-        outcomes: number(&["/usages", "/checked/usages"]),
-        mismatches: number(&["/mismatches"]),
+        attempts: number("attempts"),
+        unsettled: number("open").zip(number("unknown")).map(|(open, unknown)| open + unknown),
+        transfers: number("transfers"),
+        mismatches: number("mismatches"),
         looked_up: looked_up.is_ok(),
         problem: looked_up.err().map(|error| format!("{error:#}")),
     };
-    let missing = books.answered + books.failed != books.upstream_calls
-        || books.attempts.is_some_and(|n| n != books.upstream_calls)
-        || books.outcomes.is_some_and(|n| n != books.upstream_calls);
-    if missing {
+    // Every call is an attempt that has ended, and every one of them had its price.
+    let calls = Some(books.upstream_calls);
+    let complete = books.answered + books.failed == books.upstream_calls
+        && books.attempts == calls
+        && books.transfers == calls
+        && books.unsettled == Some(0);
+    if !complete {
         books.problem.get_or_insert_with(|| "requests, upstream calls and the books differ".to_owned());
     }
     if books.mismatches != Some(0) {

@@ -106,8 +106,10 @@ pub struct Books {
     pub upstream_calls: u64,
     /// Attempts in the ledger.
     pub attempts: Option<u64>,
-    /// Attempts in the ledger with an outcome and its price.
-    pub outcomes: Option<u64>,
+    /// Attempts in the ledger without a known outcome.
+    pub unsettled: Option<u64>,
+    /// Transfers in the ledger: one for each attempt that had a price.
+    pub transfers: Option<u64>,
     /// Differences that `forebay reconcile` found.
     pub mismatches: Option<u64>,
     /// Whether a request looked up by its id is there, with its attempt and its cost.

@@ -89,12 +89,13 @@ fn write_books(f: &mut Formatter<'_>, books: &Books) -> fmt::Result {
     let number = |n: Option<u64>| n.map_or_else(|| "not told".to_owned(), |n| n.to_string());
     writeln!(
         f,
-        "books: {} answered, {} failed, {} upstream calls, {} attempts and {} outcomes in the ledger, {} mismatches",
+        "books: {} answered, {} failed, {} upstream calls; {} attempts ({} unsettled) and {} transfers; {} mismatches",
         books.answered,
         books.failed,
         books.upstream_calls,
         number(books.attempts),
-        number(books.outcomes),
+        number(books.unsettled),
+        number(books.transfers),
         number(books.mismatches)
     )?;
     match &books.problem {
