@@ -95,7 +95,8 @@ async fn events_are_put_on_the_books_and_answered_for() {
     on_the_books(db, 2).await;
     let ask = async |project: &str| -> Option<RequestView> {
         let lookup = Lookup { request: story.request, project: project.to_owned() };
-        let asked = link.client.request(CTL_LOOKUP, serde_json::to_vec(&lookup).unwrap().into()).await.unwrap();
+        let asked =
+            link.client.request(CTL_LOOKUP, serde_json::to_vec(&lookup).unwrap().into()).await.unwrap();
         serde_json::from_slice(&asked.payload).unwrap()
     };
     assert_eq!(ask("acme").await.unwrap().status, "in_progress");
@@ -171,7 +172,8 @@ async fn what_nobody_speaks_of_any_more_is_swept() {
     let long_ago = proto::clock::now_ms() - 200_000;
     let (lost, alive) = (Story::new("acme", long_ago), Story::new("acme", proto::clock::now_ms()));
     publish(&link, [Event::Config(fixtures::config(1)), lost.announced(1, 1), alive.announced(1, 1)]).await;
-    let config = Config { idle: Duration::from_millis(200), sweep_every: Duration::from_millis(100), ..quick() };
+    let config =
+        Config { idle: Duration::from_millis(200), sweep_every: Duration::from_millis(100), ..quick() };
     let ledger = Ledger::start_with(&link, db, config);
     on_the_books(db, 5).await;
     let swept = replay::request(db, lost.request).await.unwrap().unwrap();
@@ -219,7 +221,8 @@ async fn a_message_that_is_no_event_does_not_stop_the_books() {
     let (link, db) = (nats.link().await, &test.db);
     let mut story = Story::new("acme", proto::clock::now_ms());
     story.subject.requested_model = "fast\0er".to_owned();
-    let reflected = link.js.publish("fb.evt.usage.other", serde_json::to_vec(&story.used(1, 1, 1)).unwrap().into());
+    let reflected =
+        link.js.publish("fb.evt.usage.other", serde_json::to_vec(&story.used(1, 1, 1)).unwrap().into());
     reflected.await.unwrap().await.unwrap();
     publish(&link, [Event::Config(fixtures::config(1)), story.announced(1, 1), story.used(1, 1, 1)]).await;
     let ledger = Ledger::start(&link, db);
@@ -229,4 +232,53 @@ async fn a_message_that_is_no_event_does_not_stop_the_books() {
     assert_eq!(life.view.requested_model, "fast\u{fffd}er");
     let report = reconcile(&link, db).await.unwrap();
     assert_eq!(report.items.iter().map(|i| i.kind).collect::<Vec<_>>(), ["incident"]);
+}
+
+/// CPU time of this process so far, in microseconds (its clock ticks a hundred times a second).
+fn cpu_us() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    ticks * 10_000
+}
+
+/// Prints what an event costs. For numbers worth reading, run it alone and in release:
+/// `FOREBAY_LEDGER_BENCH=100000 cargo test -p ledger --release throughput -- --nocapture`.
+#[tokio::test]
+async fn throughput_is_printed() {
+    let requests = std::env::var("FOREBAY_LEDGER_BENCH").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
+    let (nats, test) = (Nats::start(), fixtures::sqlite().await);
+    let (link, db) = (nats.link().await, &test.db);
+    publish(&link, [Event::Config(fixtures::config(1))]).await;
+    let now = proto::clock::now_ms();
+    for n in 0..requests {
+        let story = Story::new(["acme", "beta", "gamma", "delta"][n % 4], now);
+        for event in [story.announced(1, 1), story.used(1, 1, 5)] {
+            let payload = serde_json::to_vec(&event).unwrap();
+            let sent = link.js.publish(event.subject(), payload.into()).await.unwrap();
+            if n % 500 == 499 {
+                sent.await.unwrap();
+            }
+        }
+    }
+    until("all are stored", async || crate::stream::bounds(&link).await.unwrap().last > requests as u64 * 2)
+        .await;
+    let (started, cpu) = (Instant::now(), cpu_us());
+    let ledger = Ledger::start(&link, db);
+    let last = requests as u64 * 2 + 1;
+    while ledger.health.cursor() < last {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert!(started.elapsed() < Duration::from_secs(120));
+    }
+    let (took, cpu) = (started.elapsed(), cpu_us() - cpu);
+    ledger.stop().await;
+    assert_reconciled(&link, db).await;
+    let per_second = u128::from(last) * 1_000_000 / took.as_micros().max(1);
+    #[expect(clippy::print_stderr, reason = "what the test is for")]
+    {
+        eprintln!(
+            "{last} events in {took:?}: {per_second} events/s, {} ns of CPU an event",
+            cpu * 1000 / last
+        );
+    }
 }

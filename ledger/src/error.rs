@@ -44,7 +44,9 @@ pub enum Error {
         got: u64,
     },
     /// The stream ends before the cursor.
-    #[error("EVENTS ends at {last}, but the books have read {cursor}: the database belongs to another stream")]
+    #[error(
+        "EVENTS ends at {last}, but the books have read {cursor}: the database belongs to another stream"
+    )]
     AnotherStream {
         /// The stream's last sequence.
         last: u64,

@@ -7,7 +7,9 @@
 //! | [`account`], [`transfer`], [`outcome`] | the nouns |
 //! | [`price`] | configuration version and usage -> cost |
 //! | `stream` | reading EVENTS in order from any sequence |
-//! | `consume` | batches, the cursor, standing by |
+//! | `consume` | the active ledger, standing by |
+//! | `apply` | one batch: load, apply, write |
+//! | `loss` | events that are gone before they were on the books |
 //! | `sweep` | ends what nobody speaks of any more |
 //! | [`checkpoint`] | the state at the beginning of a day |
 //! | [`reconcile`] | derives the books again and compares |
@@ -31,10 +33,12 @@ pub mod view;
 #[cfg(test)]
 mod fixtures;
 
+mod apply;
 mod consume;
 #[cfg(test)]
 mod consume_tests;
 mod lookup;
+mod loss;
 mod metrics;
 mod presence;
 mod stream;

@@ -10,18 +10,38 @@ use crate::book::changes::Changes;
 pub(crate) fn describe() {
     use Unit::{Count, Seconds};
     describe_gauge!("forebay_ledger_lag_events", Count, "events stored but not on the books");
-    describe_gauge!("forebay_ledger_lag_seconds", Seconds, "age of the last event put on the books, while more wait");
+    describe_gauge!(
+        "forebay_ledger_lag_seconds",
+        Seconds,
+        "age of the last event put on the books, while more wait"
+    );
     describe_gauge!("forebay_ledger_cursor", Count, "sequence of the last event on the books");
     describe_gauge!("forebay_ledger_active", Count, "1 while this process moves the cursor");
-    describe_gauge!("forebay_ledger_open_attempts", Count, "upstream calls announced and not over (each is a hold)");
+    describe_gauge!(
+        "forebay_ledger_open_attempts",
+        Count,
+        "upstream calls announced and not over (each is a hold)"
+    );
     describe_histogram!("forebay_ledger_batch_events", Count, "events put on the books in one transaction");
-    describe_histogram!("forebay_ledger_commit_seconds", Seconds, "from the start of a transaction to its commit");
+    describe_histogram!(
+        "forebay_ledger_commit_seconds",
+        Seconds,
+        "from the start of a transaction to its commit"
+    );
     describe_counter!("forebay_ledger_events_total", Count, "events put on the books, by type");
-    describe_counter!("forebay_ledger_repeated_total", Count, "events that were on the books already, unchanged");
+    describe_counter!(
+        "forebay_ledger_repeated_total",
+        Count,
+        "events that were on the books already, unchanged"
+    );
     describe_counter!("forebay_ledger_unknown_total", Count, "upstream calls given up as unknown");
     describe_counter!("forebay_ledger_unpriced_total", Count, "outcomes without a price");
     describe_counter!("forebay_ledger_unannounced_total", Count, "outcomes without an announcement");
-    describe_counter!("forebay_ledger_second_payer_total", Count, "outcomes the customer would have paid for twice");
+    describe_counter!(
+        "forebay_ledger_second_payer_total",
+        Count,
+        "outcomes the customer would have paid for twice"
+    );
     describe_counter!("forebay_ledger_incidents_total", Count, "what should not happen and did, by kind");
     describe_counter!("forebay_ledger_swept_total", Count, "requests ended by the sweep");
     describe_counter!("forebay_ledger_retries_total", Count, "batches that were read again, by reason");

@@ -40,11 +40,7 @@ pub fn price(config: Option<&Config>, model: &str, usage: &Usage) -> Cost {
 
 /// The usage that an estimate stands for.
 pub fn estimated(estimate: Estimate) -> Usage {
-    Usage {
-        input_tokens: estimate.input_tokens,
-        output_tokens: estimate.output_tokens,
-        ..Usage::default()
-    }
+    Usage { input_tokens: estimate.input_tokens, output_tokens: estimate.output_tokens, ..Usage::default() }
 }
 
 #[cfg(test)]

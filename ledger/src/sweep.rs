@@ -37,7 +37,8 @@ fn is_over(request: &Request, now_ms: u64, grace_ms: u64) -> bool {
 fn end(id: RequestId, request: &Request) -> Vec<Event> {
     let Some(subject) = request.subject() else { return Vec::new() };
     let used = |token: Token| {
-        request.takeovers.iter().any(|t| t.token == token) || request.closings.iter().any(|c| c.token == token)
+        request.takeovers.iter().any(|t| t.token == token)
+            || request.closings.iter().any(|c| c.token == token)
     };
     let token = (0..=u64::MAX).map(Token).find(|token| !used(*token)).unwrap_or(Token(0));
     let mut events = Vec::new();
@@ -69,7 +70,11 @@ pub(crate) async fn publish(link: &Link, events: Vec<Event>) {
                 tracing::warn!(event = event.id(), "a request that nobody ended is closed");
             }
             Err(failed) => {
-                tracing::warn!(event = event.id(), error = error::chain(&failed), "a sweep was not published");
+                tracing::warn!(
+                    event = event.id(),
+                    error = error::chain(&failed),
+                    "a sweep was not published"
+                );
                 return;
             }
         }

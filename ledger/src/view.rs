@@ -4,8 +4,9 @@ use proto::ctl::{AttemptView, RequestView};
 use proto::event::CloseReason;
 use proto::id::RequestId;
 
-use crate::book::attempt::{Attempt, Payer, State};
+use crate::book::attempt::Attempt;
 use crate::book::request::Request;
+use crate::book::word::{Payer, State};
 
 /// What is on the books about a request; `None` if nothing names its project.
 pub fn view(id: RequestId, request: &Request) -> Option<RequestView> {

@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod changes;
 pub mod request;
 pub mod settle;
+pub mod word;
 
 mod recent;
 #[cfg(test)]

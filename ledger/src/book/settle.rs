@@ -7,9 +7,10 @@ use proto::money::NanoUsd;
 use proto::usage::Usage;
 
 use super::At;
-use super::attempt::{Attempt, Call, GivenUp, Payer, Settled};
+use super::attempt::{Attempt, Call, GivenUp, Settled};
 use super::changes::{Changes, IncidentKind};
 use super::request::Request;
+use super::word::Payer;
 use crate::account::Account;
 use crate::price::{Cost, estimated, price};
 use crate::transfer::{Code, Transfer};
@@ -125,14 +126,7 @@ fn cost(
     cost.amount()
 }
 
-fn post(
-    attempt: &Attempt,
-    at: At,
-    amount: Option<NanoUsd>,
-    id: String,
-    code: Code,
-    changes: &mut Changes,
-) {
+fn post(attempt: &Attempt, at: At, amount: Option<NanoUsd>, id: String, code: Code, changes: &mut Changes) {
     let Some(amount) = amount.filter(|amount| amount.0 > 0) else { return };
     let provider = Account::Provider(attempt.call.provider.clone());
     let (debit, credit) = match code {

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proto::event::{CloseReason, Ending, Event, Outcome};
 use proto::money::NanoUsd;
 
-use super::attempt::{Payer, Pricing, State};
 use super::changes::{Changes, IncidentKind};
+use super::word::{Payer, Pricing, State};
 use super::*;
 use crate::fixtures::{self, NOON, Story, placed};
 use crate::transfer;
@@ -106,7 +106,8 @@ fn the_delivery_that_has_the_request_now_is_not_fenced_by_earlier_takeovers() {
 #[test]
 fn the_customer_never_pays_twice() {
     let s = story();
-    let (books, changes) = told(vec![s.announced(1, 1), s.used(1, 1, 10), s.announced(1, 2), s.used(1, 2, 10)]);
+    let (books, changes) =
+        told(vec![s.announced(1, 1), s.used(1, 1, 10), s.announced(1, 2), s.used(1, 2, 10)]);
     expect(&changes, 1500, 1500);
     assert_eq!(changes.counts.second_payers, 1);
     let second = books.request(s.request).unwrap().attempt(s.attempt(1, 2)).unwrap();
@@ -161,7 +162,10 @@ fn an_outcome_unlike_its_announcement_is_booked_on_the_provider_it_names() {
     let (_, changes) = told(vec![s.announced(1, 1), s.takeover(2), elsewhere]);
     assert_eq!(changes.incidents[0].kind, IncidentKind::UnlikeAnnouncement);
     let found = totals(&changes);
-    assert_eq!((found["provider:primary"], found["provider:spare"], found["platform:loss"]), (0, -1500, 1500));
+    assert_eq!(
+        (found["provider:primary"], found["provider:spare"], found["platform:loss"]),
+        (0, -1500, 1500)
+    );
 }
 
 #[test]

@@ -136,10 +136,9 @@ pub(super) async fn counts(
     report: &mut Report,
 ) -> Result<(), Error> {
     let there = store::rows_since(&mut snapshot.connection, from).await?;
-    for (kind, expected, found) in [
-        ("attempts", derived.attempts, there.attempts),
-        ("transfers", derived.transfers, there.transfers),
-    ] {
+    for (kind, expected, found) in
+        [("attempts", derived.attempts, there.attempts), ("transfers", derived.transfers, there.transfers)]
+    {
         if expected != found {
             let note = "the number of rows differs from what the events cause";
             report.differs(kind, from, expected.to_string(), found.to_string(), note);

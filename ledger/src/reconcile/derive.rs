@@ -10,9 +10,9 @@ use proto::nats::Link;
 
 use super::{Report, compare};
 use crate::account::{Account, Totals};
+use crate::apply::apply_all;
 use crate::book::{At, Books};
 use crate::checkpoint::{Checkpoint, State, new_day};
-use crate::consume::apply_all;
 use crate::error::Error;
 use crate::store::{self, Snapshot};
 use crate::stream::{Reader, Record};

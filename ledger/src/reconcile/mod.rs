@@ -74,7 +74,14 @@ pub struct Item {
 
 impl Report {
     /// Notes a difference.
-    fn differs(&mut self, kind: &'static str, id: impl ToString, expected: String, found: String, note: &str) {
+    fn differs(
+        &mut self,
+        kind: &'static str,
+        id: impl ToString,
+        expected: String,
+        found: String,
+        note: &str,
+    ) {
         self.mismatches += 1;
         self.list(kind, id, expected, found, note);
     }

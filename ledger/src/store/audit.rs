@@ -74,7 +74,10 @@ pub(crate) async fn checkpoint_seqs(
 }
 
 /// The checkpoint after event `seq`.
-pub(crate) async fn checkpoint(connection: &mut AnyConnection, seq: u64) -> Result<Option<Checkpoint>, Error> {
+pub(crate) async fn checkpoint(
+    connection: &mut AnyConnection,
+    seq: u64,
+) -> Result<Option<Checkpoint>, Error> {
     let row = sqlx::query(CHECKPOINT).bind(int(seq)).fetch_optional(connection).await.map_err(Error::Read)?;
     row.map(|row| {
         let at_ms: i64 = row.try_get("at_ms").map_err(Error::Read)?;
@@ -131,7 +134,9 @@ pub(crate) async fn unknown_attempts(connection: &mut AnyConnection) -> Result<V
 }
 
 /// Requests of the oldest open attempts.
-pub(crate) async fn first_open_requests(connection: &mut AnyConnection) -> Result<BTreeSet<RequestId>, Error> {
+pub(crate) async fn first_open_requests(
+    connection: &mut AnyConnection,
+) -> Result<BTreeSet<RequestId>, Error> {
     let query = sqlx::query_scalar::<_, String>(OPEN_ATTEMPTS).bind("").bind(int(ROWS_MAX));
     let ids = query.fetch_all(connection).await.map_err(Error::Read)?;
     ids.iter().map(|id| read::request_of(id)).collect()
@@ -176,7 +181,9 @@ impl OwnCheck {
         match self {
             Self::Unpaid => "the attempt has a cost, and its transfer is missing or another one",
             Self::Orphans => "no attempt stands for the transfer",
-            Self::Reversals => "what was booked while the attempt was unknown is not taken back as it was booked",
+            Self::Reversals => {
+                "what was booked while the attempt was unknown is not taken back as it was booked"
+            }
             Self::PaidTwice => "the customer pays for more than one attempt of the request",
             Self::Accounts => "the account's totals are not the sum of its transfers",
             Self::Incidents => "unresolved; see the incidents table",

@@ -7,10 +7,10 @@ use sqlx::Executor;
 
 use super::{Batch, Db, Written};
 use crate::account::{Account, Totals};
+use crate::apply::fill;
 use crate::book::changes::{Changes, IncidentKind};
 use crate::book::{At, Books};
 use crate::checkpoint::Checkpoint;
-use crate::consume::fill;
 use crate::fixtures::{self, NOON, Story, placed};
 use crate::replay;
 use crate::store;
@@ -163,7 +163,11 @@ async fn a_restart_goes_on_with_open_attempts(db: &Db) {
     // Nothing of it is at hand now: the late outcome must find what is stored.
     let mut pen = Pen::again(db).await;
     assert_eq!(pen.write(vec![story.used(1, 1, 10), story.used(1, 1, 10)]).await, Written::Done);
-    assert_eq!(balance(db, &Account::Loss).await, 1500, "the estimate is taken back, the true cost is booked");
+    assert_eq!(
+        balance(db, &Account::Loss).await,
+        1500,
+        "the estimate is taken back, the true cost is booked"
+    );
     assert_eq!(balance(db, &acme()).await, 0, "another delivery had taken the request over");
     let life = replay::request(db, story.request).await.unwrap().unwrap();
     let codes: Vec<_> = life.transfers.iter().map(|t| t.code).collect();
@@ -265,12 +269,8 @@ async fn postgres_conforms() {
 /// Many processes migrating an empty database at once.
 async fn migrate_at_once(url: &str) {
     let one = |url: String| async move { Db::connect(&url).await?.migrate().await };
-    let (a, b, c, d) = tokio::join!(
-        one(url.to_owned()),
-        one(url.to_owned()),
-        one(url.to_owned()),
-        one(url.to_owned())
-    );
+    let (a, b, c, d) =
+        tokio::join!(one(url.to_owned()), one(url.to_owned()), one(url.to_owned()), one(url.to_owned()));
     for done in [a, b, c, d] {
         done.unwrap();
     }

@@ -122,7 +122,8 @@ pub(crate) async fn config(
     version: u64,
     seq_max: u64,
 ) -> Result<Option<Arc<Config>>, Error> {
-    let text = sqlx::query_scalar(CONFIG).bind(int(version)).bind(int(seq_max)).fetch_optional(connection).await;
+    let text =
+        sqlx::query_scalar(CONFIG).bind(int(version)).bind(int(seq_max)).fetch_optional(connection).await;
     text.map_err(Error::Read)?.map(document).transpose()
 }
 
@@ -170,6 +171,6 @@ pub(crate) async fn transfers_of_request(
     let wanted = serde_json::to_string(&[id]).map_err(Error::Encode)?;
     let rows = fetch(connection, TRANSFERS_OF_REQUESTS.of(engine), &wanted).await?;
     let mut transfers = rows.iter().map(rows::transfer).collect::<Result<Vec<_>, _>>()?;
-    transfers.sort_by(|a, b| (a.seq, a.code).cmp(&(b.seq, b.code)));
+    transfers.sort_by_key(|transfer| (transfer.seq, transfer.code));
     Ok(transfers)
 }

@@ -14,8 +14,9 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::account::Account;
-use crate::book::attempt::{Announcement, Attempt, Call, GivenUp, Payer, Pricing, Settled};
+use crate::book::attempt::{Announcement, Attempt, Call, GivenUp, Settled};
 use crate::book::request::{Closing, Taken};
+use crate::book::word::{Payer, Pricing};
 use crate::error::Error;
 use crate::transfer::{Code, Transfer};
 

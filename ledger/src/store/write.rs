@@ -111,7 +111,11 @@ async fn statements(db: &Db, tx: &mut Transaction<'_, Any>, batch: &Batch<'_>) -
 }
 
 /// Writes all `rows` with one statement.
-async fn many<R: Serialize>(connection: &mut AnyConnection, sql: &'static str, rows: &[R]) -> Result<u64, Error> {
+async fn many<R: Serialize>(
+    connection: &mut AnyConnection,
+    sql: &'static str,
+    rows: &[R],
+) -> Result<u64, Error> {
     let rows = serde_json::to_string(rows).map_err(Error::Encode)?;
     let done = sqlx::query(sql).bind(rows).execute(connection).await.map_err(Error::Write)?;
     Ok(done.rows_affected())

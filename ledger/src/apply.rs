@@ -1,0 +1,172 @@
+//! One batch on the books: load what they must know, apply, write. And what a ledger begins with.
+
+use std::time::Instant;
+
+use proto::event::Event;
+
+use crate::book::changes::{Changes, IncidentKind};
+use crate::book::{At, Books};
+use crate::checkpoint::{Checkpoint, new_day};
+use crate::error::Error;
+use crate::metrics;
+use crate::outcome::Outcome;
+use crate::store::{self, Batch, Db, Written};
+use crate::stream::Record;
+
+/// The books and where they stand; all that moves the cursor.
+pub(crate) struct Clerk {
+    pub(crate) db: Db,
+    pub(crate) books: Books,
+    pub(crate) cursor: At,
+    /// Up to this sequence nothing is taken for new, because a write contradicted the working set.
+    pub(crate) distrust_to: u64,
+}
+
+/// The working set as of `cursor`.
+pub(crate) async fn load(db: &Db, cursor: At) -> Result<Books, Error> {
+    let mut books = Books::since(cursor.ms);
+    let open: Vec<_> = store::open_requests(db).await?.into_iter().collect();
+    let mut connection = db.pool().acquire().await.map_err(Error::Connect)?;
+    for page in open.chunks(500) {
+        for (id, request) in store::requests(&mut connection, db.engine(), page).await? {
+            books.adopt(id, request);
+        }
+    }
+    if let Some(config) = store::newest_config(&mut connection).await? {
+        books.adopt_config(config);
+    }
+    Ok(books)
+}
+
+impl Clerk {
+    /// Applies records, one transaction for each day in them. `false` if another ledger was first.
+    pub(crate) async fn apply(&mut self, mut records: Vec<Record>) -> Result<bool, Error> {
+        while let Some(first) = records.first() {
+            let day = first.at.ms;
+            let end = records.iter().position(|r| new_day(day, r.at.ms)).unwrap_or(records.len());
+            let rest = records.split_off(end);
+            if !self.apply_day(std::mem::replace(&mut records, rest)).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn apply_day(&mut self, records: Vec<Record>) -> Result<bool, Error> {
+        let (Some(first), Some(last)) = (records.first().map(|r| r.at), records.last().map(|r| r.at)) else {
+            return Ok(true);
+        };
+        let started = Instant::now();
+        let events = records.len();
+        self.books.distrust = first.seq <= self.distrust_to;
+        let checkpoint = self.checkpoint(first).await?;
+        let mut changes = self.book(records).await?;
+        if self.books.distrust {
+            self.drop_existing(&mut changes, last).await?;
+        }
+        let batch = Batch {
+            from: self.cursor.seq,
+            to: last,
+            checkpoint: checkpoint.as_ref(),
+            books: &self.books,
+            changes: &changes,
+        };
+        match store::write_batch(&self.db, &batch).await? {
+            Written::Done => {}
+            Written::CursorMoved => return Ok(false),
+            Written::Contradicted(what) if self.books.distrust => return Err(Error::Contradicted(what)),
+            Written::Contradicted(what) => {
+                // Everything is read again, and this time nothing is taken for new.
+                self.distrust_to = last.seq;
+                metrics::retried("contradicted");
+                return Err(Error::Contradicted(what));
+            }
+        }
+        for incident in &changes.incidents {
+            let kind = incident.kind.as_str();
+            tracing::error!(
+                kind,
+                subject = incident.subject,
+                seq = incident.at.seq,
+                note = incident.note,
+                "incident"
+            );
+        }
+        metrics::committed(&changes, events, started.elapsed());
+        self.books.committed(&changes, last.ms);
+        self.cursor = last;
+        Ok(true)
+    }
+
+    /// The state before `first`, if a day begins with it.
+    async fn checkpoint(&self, first: At) -> Result<Option<Checkpoint>, Error> {
+        if self.cursor.seq == 0 || !new_day(self.cursor.ms, first.ms) {
+            return Ok(None);
+        }
+        // Nobody changes accounts without moving the cursor, and then this batch is not written either.
+        let mut connection = self.db.pool().acquire().await.map_err(Error::Connect)?;
+        let accounts = store::accounts(&mut connection).await?;
+        tracing::info!(seq = self.cursor.seq, "a day begins, making a checkpoint");
+        Checkpoint::of(self.cursor, accounts, &self.books).map(Some)
+    }
+
+    /// Applies records to the books.
+    async fn book(&mut self, records: Vec<Record>) -> Result<Changes, Error> {
+        let events = records.iter().filter_map(|r| r.event.as_deref().ok());
+        fill(&self.db, &mut self.books, events).await?;
+        Ok(apply_all(&mut self.books, records))
+    }
+
+    /// Takes out of `changes` what the database has already.
+    async fn drop_existing(&self, changes: &mut Changes, at: At) -> Result<(), Error> {
+        let ids: Vec<_> = changes.transfers.iter().map(|t| t.id.as_str()).collect();
+        let mut connection = self.db.pool().acquire().await.map_err(Error::Connect)?;
+        let there = store::transfers_by_id(&mut connection, self.db.engine(), &ids).await?;
+        for there in there {
+            let Some(position) = changes.transfers.iter().position(|t| t.id == there.id) else { continue };
+            let ours = changes.transfers.swap_remove(position);
+            if let Outcome::ExistsWithDifferent(field) = ours.against(&there) {
+                let note = format!("the transfer exists with another {field}; the first one stands");
+                changes.incident(IncidentKind::ExistsWithDifferent, at, ours.id, note);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Loads what the books must know before they can apply `events`.
+pub(crate) async fn fill<'a>(
+    db: &Db,
+    books: &mut Books,
+    events: impl IntoIterator<Item = &'a Event>,
+) -> Result<(), Error> {
+    let mut missing = books.missing(events);
+    if missing.requests.is_empty() && missing.configs.is_empty() {
+        return Ok(());
+    }
+    let mut connection = db.pool().acquire().await.map_err(Error::Connect)?;
+    for (id, request) in store::requests(&mut connection, db.engine(), &missing.requests).await? {
+        missing.configs.extend(books.unseen_configs(&request));
+        books.adopt(id, request);
+    }
+    for version in missing.configs {
+        if let Some(config) = store::config(&mut connection, version, u64::MAX).await? {
+            books.adopt_config(config);
+        }
+    }
+    Ok(())
+}
+
+/// Applies records in order; what is no event is noted.
+pub(crate) fn apply_all(books: &mut Books, records: Vec<Record>) -> Changes {
+    let mut changes = Changes::default();
+    for record in records {
+        match record.event {
+            Ok(event) => books.apply(record.at, *event, &mut changes),
+            Err(malformed) => {
+                changes.incident(IncidentKind::Malformed, record.at, malformed.subject, malformed.note);
+            }
+        }
+    }
+    changes
+}
