@@ -55,10 +55,9 @@ impl Endpoint {
     /// `NATS_URL` and `DATABASE_URL` name together, else the running `up` of the default directory.
     pub(crate) fn locate(place: &Place) -> anyhow::Result<Self> {
         match (&place.data_dir, &place.nats_url, &place.database_url) {
-            (None, Some(nats), Some(database)) => Ok(Self {
-                nats_url: Secret::new(nats.clone()),
-                database_url: Secret::new(database.clone()),
-            }),
+            (None, Some(nats), Some(database)) => {
+                Ok(Self { nats_url: Secret::new(nats.clone()), database_url: Secret::new(database.clone()) })
+            }
             (dir, _, _) => Self::of_running(dir.as_deref().unwrap_or(Path::new(DEFAULT_DATA_DIR))),
         }
     }

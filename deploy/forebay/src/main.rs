@@ -39,6 +39,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Parser as _;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::json;
 
 use crate::cli::{Cli, Command};
@@ -64,6 +65,7 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
     // reqwest and sqlx are built without a TLS provider of their own.
     let ring = rustls::crypto::ring::default_provider();
     ring.install_default().map_err(|_| anyhow!("the TLS provider cannot be installed"))?;
+    raise_file_limit();
     match command {
         // These make runtimes of their own.
         Command::Bench(args) => bench::run(&args).map(verdict),
@@ -98,6 +100,15 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(_) | Command::BenchMock(_) | Command::BenchProxy(_) | Command::BenchLoad(_) => {
             Err(anyhow!("bench runs outside of a runtime"))
         }
+    }
+}
+
+/// Every connection and every file of a stream takes a descriptor, and most systems start processes with 1,024.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!(error = %error, "the limit of open files stays");
     }
 }
 

@@ -35,13 +35,19 @@ pub(crate) struct Ops {
 
 /// Whether a connection stands.
 pub(crate) fn nats_check(link: Link) -> Check {
-    Box::new(move || {
-        if link.state().connected { Ok(()) } else { Err("the connection to NATS is broken".to_owned()) }
-    })
+    Box::new(
+        move || {
+            if link.state().connected { Ok(()) } else { Err("the connection to NATS is broken".to_owned()) }
+        },
+    )
 }
 
 /// Serves until `shutdown`, and a little longer for answers under way.
-pub(crate) async fn serve(listener: TcpListener, ops: Ops, shutdown: CancellationToken) -> std::io::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    ops: Ops,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
     let router = Router::new()
         .route("/health", get(health))
         .route("/ready", get(ready))
@@ -65,8 +71,10 @@ async fn health(State(ops): State<Arc<Ops>>) -> Response {
 async fn ready(State(ops): State<Arc<Ops>>) -> Response {
     let results: BTreeMap<_, _> = ops.checks.iter().map(|(name, check)| (*name, check())).collect();
     let ok = results.values().all(Result::is_ok);
-    let checks: BTreeMap<_, _> =
-        results.into_iter().map(|(name, result)| (name, result.err().unwrap_or_else(|| "ok".to_owned()))).collect();
+    let checks: BTreeMap<_, _> = results
+        .into_iter()
+        .map(|(name, result)| (name, result.err().unwrap_or_else(|| "ok".to_owned())))
+        .collect();
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "ok": ok, "service": ops.service, "checks": checks }))).into_response()
 }

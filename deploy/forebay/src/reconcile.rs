@@ -22,7 +22,11 @@ pub(crate) async fn run(args: ReconcileArgs) -> anyhow::Result<bool> {
     let start = if args.quick { Start::Newest } else { Start::Oldest };
     let report = of(&Endpoint::locate(&args.place)?, start).await?;
     let ok = report.mismatches == 0;
-    if args.output.json { output::json(&Verdict { ok, report: &report })? } else { output::line(&text(&report))? }
+    if args.output.json {
+        output::json(&Verdict { ok, report: &report })?
+    } else {
+        output::line(&text(&report))?
+    }
     Ok(ok)
 }
 
@@ -43,7 +47,12 @@ fn text(report: &Report) -> String {
         format!("Derived again {from} to event {}.", report.checked_through),
         format!(
             "{} accounts, {} transfers, {} attempts, {} of them open and {} unknown; {} open holds.",
-            report.accounts, report.transfers, report.attempts, report.open, report.unknown, report.open_holds
+            report.accounts,
+            report.transfers,
+            report.attempts,
+            report.open,
+            report.unknown,
+            report.open_holds
         ),
     ];
     lines.extend(report.items.iter().map(item));

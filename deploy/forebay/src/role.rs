@@ -37,7 +37,10 @@ where
             tracing::debug!(role = name, "nobody waits for the role's end");
         }
     };
-    thread::Builder::new().name(name.to_owned()).spawn(run).with_context(|| format!("{name} cannot be started"))?;
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .with_context(|| format!("{name} cannot be started"))?;
     Ok(RoleThread { name, shutdown, ended, over: false })
 }
 

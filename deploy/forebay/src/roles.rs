@@ -130,7 +130,7 @@ pub(crate) async fn control(args: ControlArgs) -> anyhow::Result<ExitCode> {
         vec![("nats", ops::nats_check(link.clone())), ("control", Box::new(move || health.check()))];
     let _operators = process.operators("control", operators, checks)?;
     let _announce = AbortOnDropHandle::new(tokio::spawn(show_generated(published)));
-    control::run(config, link, db, keys.for_control(), process.shutdown).await?;
+    Box::pin(control::run(config, link, db, keys.for_control(), process.shutdown)).await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -10,8 +10,7 @@ const EXIT_AT_ONCE: i32 = 130;
 
 /// A token that the first signal cancels. Must be called within a runtime, which then watches for the second.
 pub(crate) fn on_signals() -> anyhow::Result<CancellationToken> {
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let token = CancellationToken::new();
     let cancelled = token.clone();
     tokio::spawn(async move {

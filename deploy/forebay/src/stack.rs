@@ -120,7 +120,7 @@ fn start_control(config: control::Config, endpoint: &Endpoint, keys: &Keys) -> a
     role::spawn("control", move |shutdown| async move {
         let link = connect(endpoint.nats_url.expose(), "control").await?;
         let db = Db::connect(endpoint.database_url.expose()).await?;
-        Ok(control::run(config, link, db, secrets, shutdown).await?)
+        Ok(Box::pin(control::run(config, link, db, secrets, shutdown)).await?)
     })
 }
 

@@ -15,8 +15,8 @@ const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
 
 /// From half a millisecond, which a hop takes, to ten minutes, which the longest answer takes.
 const SECONDS_BUCKETS: [f64; 20] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0,
-    300.0, 600.0,
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0,
+    120.0, 300.0, 600.0,
 ];
 /// From a small prompt to the largest body that is taken.
 const BYTES_BUCKETS: [f64; 9] =

@@ -75,7 +75,11 @@ fn at_the_client(evidence: &Evidence) -> Vec<Check> {
             same,
             format!("{} {}", seen.status, seen.body),
         ),
-        Check::equal("its headers say x-forebay-route-mode: model_fallback", &seen.route_mode, "model_fallback"),
+        Check::equal(
+            "its headers say x-forebay-route-mode: model_fallback",
+            &seen.route_mode,
+            "model_fallback",
+        ),
         Check::equal("and x-forebay-provider: fallback-provider", &seen.provider, "fallback-provider"),
         Check::equal(format!("and x-forebay-model: {FALLBACK_MODEL}"), &seen.model, FALLBACK_MODEL),
         Check::equal("and x-forebay-attempts: 2", &seen.attempts, "2"),
@@ -92,7 +96,11 @@ fn on_the_books(books: &RequestView) -> Vec<Check> {
     vec![
         Check::equal("the books say route_mode=model_fallback", route_mode, "model_fallback"),
         Check::equal("provider fallback-provider", text(|attempt| &attempt.provider), "fallback-provider"),
-        Check::equal(format!("effective model {FALLBACK_MODEL}"), text(|attempt| &attempt.model), FALLBACK_MODEL),
+        Check::equal(
+            format!("effective model {FALLBACK_MODEL}"),
+            text(|attempt| &attempt.model),
+            FALLBACK_MODEL,
+        ),
         Check::equal("two attempts, one failed and one successful", &states, "failed, success"),
         Check::new("2 input and 3 output tokens", usage == Some((2, 3)), format!("{usage:?}")),
         // 2 x 1.00 + 3 x 2.00 USD per million tokens.

@@ -63,14 +63,18 @@ struct Account {
 pub(crate) async fn run(json: bool) -> anyhow::Result<bool> {
     let shutdown = shutdown::on_signals()?;
     let work = tempfile::tempdir().context("no temporary directory can be made")?;
-    let evidence = match shutdown.run_until_cancelled(gather(work.path())).await {
+    let evidence = match shutdown.run_until_cancelled(Box::pin(gather(work.path()))).await {
         Some(evidence) => evidence?,
         None => bail!("the demo was interrupted"),
     };
     let checks = checks::all(&evidence);
     let ok = checks.iter().all(|check| check.ok);
     let report = Account { ok, request: evidence.answer.request.clone(), checks };
-    if json { output::json(&report)? } else { output::line(&text(&report))? }
+    if json {
+        output::json(&report)?
+    } else {
+        output::line(&text(&report))?
+    }
     Ok(ok)
 }
 
@@ -169,7 +173,8 @@ async fn observe(
 
 /// The report for a person.
 fn text(report: &Account) -> String {
-    let mut lines = vec![format!("Request {}: the first provider refuses, the second answers.", report.request)];
+    let mut lines =
+        vec![format!("Request {}: the first provider refuses, the second answers.", report.request)];
     for check in &report.checks {
         let mark = if check.ok { "ok  " } else { "FAIL" };
         lines.push(format!("  {mark} {}", check.what));

@@ -97,7 +97,8 @@ struct Site {
 
 impl Site {
     fn new(binary: &Path, dir: &Path, durability: Durability) -> anyhow::Result<Self> {
-        let instance = random_secret("")?.chars().filter(char::is_ascii_alphanumeric).take(16).collect::<String>();
+        let instance =
+            random_secret("")?.chars().filter(char::is_ascii_alphanumeric).take(16).collect::<String>();
         let settings = Settings {
             server_name: format!("forebay-{instance}"),
             port: TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port(),

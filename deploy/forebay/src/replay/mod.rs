@@ -23,7 +23,8 @@ use crate::output;
 pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<bool> {
     match &args.request {
         Some(id) => {
-            let id = id.parse().with_context(|| format!("{id} is no id of a request (req_ and 32 hex digits)"))?;
+            let id =
+                id.parse().with_context(|| format!("{id} is no id of a request (req_ and 32 hex digits)"))?;
             one(&args, id).await
         }
         None => list(&args).await,
@@ -71,7 +72,8 @@ fn range(life: &Life) -> (From, Option<u64>) {
         announced.into_iter().chain(attempt.settled.as_ref().map(|settled| settled.seq))
     });
     let others = request.takeovers.iter().map(|taken| taken.seq);
-    let seqs: Vec<u64> = attempts.chain(others).chain(request.closings.iter().map(|closing| closing.seq)).collect();
+    let seqs: Vec<u64> =
+        attempts.chain(others).chain(request.closings.iter().map(|closing| closing.seq)).collect();
     let over = request.ended() && !request.open();
     (From::Seq(seqs.iter().min().copied().unwrap_or(1)), seqs.into_iter().max().filter(|_| over))
 }

@@ -66,7 +66,11 @@ pub(super) struct Seen {
 }
 
 /// The request's message; by its sequence where that is known, else looked for by time.
-pub(super) async fn accepted(link: &Link, id: RequestId, seq: Option<u64>) -> anyhow::Result<Option<Accepted>> {
+pub(super) async fn accepted(
+    link: &Link,
+    id: RequestId,
+    seq: Option<u64>,
+) -> anyhow::Result<Option<Accepted>> {
     let seq = match seq {
         Some(seq) => Some(seq),
         None => find(link, id).await?,
@@ -115,7 +119,11 @@ pub(super) async fn events(
         {
             seen.push(Seen { seq, at_ms, event });
         }
-        if until.is_some_and(|until| seq >= until) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if until.is_some_and(|until| seq >= until) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     })
     .await?;
     Ok(seen)
@@ -127,13 +135,20 @@ async fn find(link: &Link, id: RequestId) -> anyhow::Result<Option<u64>> {
     let start_time = second_of(made_ms.saturating_sub(BEFORE_MS))?;
     let (start, text) = (DeliverPolicy::ByStartTime { start_time }, id.to_string());
     let mut found = None;
-    scan(link, subject::REQUESTS_STREAM, start, subject::REQUESTS_SUBJECTS.to_owned(), true, |message, seq, at_ms| {
-        if message_id(message.headers.as_ref()) == Some(text.as_str()) {
-            found = Some(seq);
-        }
-        let over = found.is_some() || at_ms > made_ms.saturating_add(AFTER_MS);
-        if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })
+    scan(
+        link,
+        subject::REQUESTS_STREAM,
+        start,
+        subject::REQUESTS_SUBJECTS.to_owned(),
+        true,
+        |message, seq, at_ms| {
+            if message_id(message.headers.as_ref()) == Some(text.as_str()) {
+                found = Some(seq);
+            }
+            let over = found.is_some() || at_ms > made_ms.saturating_add(AFTER_MS);
+            if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        },
+    )
     .await?;
     Ok(found)
 }

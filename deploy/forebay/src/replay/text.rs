@@ -86,7 +86,9 @@ fn ending(outcome: &Outcome) -> String {
     parts.push(format!("{} input and {} output tokens", usage.input_tokens, usage.output_tokens));
     parts.extend(outcome.first_byte_ms.map(|ms| format!("first content after {ms} ms")));
     parts.push(format!("{} ms in all", outcome.duration_ms));
-    parts.push(if outcome.bound { "its answer went to the caller" } else { "its answer went nowhere" }.to_owned());
+    parts.push(
+        if outcome.bound { "its answer went to the caller" } else { "its answer went nowhere" }.to_owned(),
+    );
     if outcome.last {
         parts.push("the request ends".to_owned());
     }
@@ -141,7 +143,9 @@ fn summary(view: &RequestView) -> String {
     if let Some(used) = &view.used {
         parts.push(format!("{} + {} tokens", used.usage.input_tokens, used.usage.output_tokens));
     }
-    parts.push(view.cost_usd.as_ref().map_or_else(|| "no cost known".to_owned(), |cost| format!("{cost} USD")));
+    parts.push(
+        view.cost_usd.as_ref().map_or_else(|| "no cost known".to_owned(), |cost| format!("{cost} USD")),
+    );
     parts.join(", ")
 }
 

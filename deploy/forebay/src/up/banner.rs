@@ -25,8 +25,12 @@ pub(crate) fn text(
         format!("  operators: {admin}    data: {}", dir.path().display()),
     ];
     if scripted(&configured.draft.config) {
-        lines.push("  No provider is configured, so a built-in scripted one answers. Set OPENAI_API_KEY, or".into());
-        lines.push("  LITELLM_BASE_URL and LITELLM_MASTER_KEY, or pass --config FILE, to use a real one.".into());
+        lines.push(
+            "  No provider is configured, so a built-in scripted one answers. Set OPENAI_API_KEY, or".into(),
+        );
+        lines.push(
+            "  LITELLM_BASE_URL and LITELLM_MASTER_KEY, or pass --config FILE, to use a real one.".into(),
+        );
     }
     for key in generated {
         lines.push(format!("  new key {} of project {}: {}", key.name, key.project, key.secret.expose()));
@@ -68,11 +72,12 @@ fn model(config: &Config) -> &str {
 
 /// One request as a command line, quoted for a POSIX shell.
 fn curl(http: &str, secret: &str, model: &str) -> String {
-    let body = json!({ "model": model, "messages": [{ "role": "user", "content": "Say hello." }] });
+    let body =
+        format!(r#"{{"model":{},"messages":[{{"role":"user","content":"Say hello."}}]}}"#, json!(model));
     format!(
         "curl -sS {http}/v1/chat/completions -H {} -H 'Content-Type: application/json' -d {}",
         quoted(&format!("Authorization: Bearer {secret}")),
-        quoted(&body.to_string())
+        quoted(&body)
     )
 }
 

@@ -16,7 +16,7 @@ use crate::{private_file, secrets};
 const DEFAULT_KEY_FILE: &str = "default-key";
 /// Secrets that were made for keys of the file, one file each.
 const KEYS_DIR: &str = "keys";
-const KEY_PREFIX: &str = "fb_";
+const KEY_PREFIX: &str = "fb_sk_";
 
 /// A configuration that has been read and has no mistakes.
 #[derive(Debug)]
@@ -118,4 +118,49 @@ pub(crate) fn keep(dir: &DataDir, generated: &[GeneratedKey]) -> anyhow::Result<
 /// Names of projects and keys hold no dots and no slashes.
 fn key_file(dir: &DataDir, project: &str, name: &str) -> PathBuf {
     dir.file(KEYS_DIR).join(format!("{project}.{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_mistakes_are_told_at_once_and_each_with_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f.toml");
+        let text = "[[providers]]\nname = \"p\"\nkind = \"openai\"\n[[keys]]\nproject = \"q\"\nname = \"k\"\nrpm = 1\n";
+        std::fs::write(&file, text).unwrap();
+        let error = read(Some(&file)).unwrap_err();
+        assert!(error.is::<Mistakes>());
+        let text = error.to_string();
+        for part in ["f.toml:5: keys[0].project", "f.toml:7: keys[0].rpm", "models"] {
+            assert!(text.contains(part), "{part:?} is missing from {text}");
+        }
+    }
+
+    #[test]
+    fn the_documented_example_has_no_mistakes() {
+        let example = include_str!("../../forebay.toml");
+        let set = |name: &str| {
+            ["OPENAI_API_KEY", "ACME_KEY"].contains(&name).then(|| "a1b2c3d4e5f6g7h8i9".to_owned())
+        };
+        let draft = control::file::parse(example, &set, control::file::FileOptions::default()).unwrap();
+        assert_eq!((draft.config.providers.len(), draft.config.models.len(), draft.keys.len()), (2, 1, 1));
+    }
+
+    #[test]
+    fn secrets_that_were_made_are_shown_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(&parent.path().join("data")).unwrap();
+        let file = parent.path().join("f.toml");
+        let text = "[[providers]]\nname = \"p\"\nkind = \"openai_compatible\"\nbase_url = \"https://h.example/v1\"\n\
+                    [[models]]\nalias = \"m\"\ntargets = [{ provider = \"p\", model = \"m\" }]\n\
+                    [[projects]]\nname = \"q\"\n[[keys]]\nproject = \"q\"\nname = \"k\"\n";
+        std::fs::write(&file, text).unwrap();
+        let configured = read(Some(&file)).unwrap();
+        assert!(configured.first_key(&dir).unwrap().is_none());
+        let secret = Secret::new("made-here".to_owned());
+        keep(&dir, &[GeneratedKey { project: "q".to_owned(), name: "k".to_owned(), secret }]).unwrap();
+        assert_eq!(configured.first_key(&dir).unwrap().unwrap().expose(), "made-here");
+    }
 }

@@ -19,7 +19,7 @@ use crate::cli::UpArgs;
 use crate::data_dir::DataDir;
 use crate::endpoint::{self, Endpoint};
 use crate::nats_server::{self, NatsServer};
-use crate::secrets::Keys;
+use crate::secrets::{Keys, check_environment};
 use crate::stack::{Plan, Stack};
 use crate::telemetry::Metrics;
 use crate::{connect, output, shutdown};
@@ -29,6 +29,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
     let shutdown = shutdown::on_signals()?;
     let durability: Durability = args.durability.parse().map_err(anyhow::Error::msg)?;
     // Mistakes of the operator first, all of them, before anything is started.
+    check_environment()?;
     let configured = configure::read(args.config.as_deref())?;
     let (ledger, workers) = (ledger::Config::default(), workers::Config::from_env()?);
     let ingress = ingress::Config { durability, ..ingress::Config::from_env()? };
@@ -49,7 +50,8 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
         let control = configured.control(&dir, streams, on_published)?;
         let metrics = Metrics::install()?;
         let _upkeep = metrics.keep_up();
-        let plan = Plan { endpoint: endpoint.clone(), keys, listener, admin, control, ledger, workers, ingress };
+        let plan =
+            Plan { endpoint: endpoint.clone(), keys, listener, admin, control, ledger, workers, ingress };
         let mut stack = Stack::start(plan, &metrics)?;
         let served = serve(&mut stack, &endpoint, &configured, &dir, published, &shutdown).await;
         stack.stop().await;

@@ -47,7 +47,8 @@ mod tests {
 
     #[test]
     fn failing_checks_are_named() {
-        let body = r#"{"ok":false,"service":"ingress","checks":{"nats":"ok","workers":"no worker is heard"}}"#;
+        let body =
+            r#"{"ok":false,"service":"ingress","checks":{"nats":"ok","workers":"no worker is heard"}}"#;
         assert_eq!(missing(body.as_bytes()), "workers: no worker is heard");
         assert_eq!(missing(b"oops"), "oops");
     }
