@@ -89,13 +89,17 @@ pub fn chat_stream(model: &str) -> Value {
 
 /// The client beneath, with bounds. Idle connections are kept, as the real clients keep them.
 pub fn http() -> Result<reqwest::Client> {
+    Ok(builder().timeout(TIMEOUT).build()?)
+}
+
+/// The start of a client: no proxy, TLS without the system's certificates.
+pub fn builder() -> reqwest::ClientBuilder {
     static PROVIDER: OnceLock<()> = OnceLock::new();
     PROVIDER.get_or_init(|| {
         // An error says that one is installed already, which is all that is wanted.
         drop(rustls::crypto::ring::default_provider().install_default());
     });
-    let builder = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5));
-    Ok(builder.timeout(TIMEOUT).build()?)
+    reqwest::Client::builder().no_proxy().tls_certs_only([]).connect_timeout(Duration::from_secs(5))
 }
 
 /// One request without a key, over a connection of its own.
@@ -239,6 +243,15 @@ impl Events {
                 None => return Ok(None),
             }
         }
+    }
+
+    /// Reads an answer that is no stream.
+    pub async fn read_whole(mut self) -> Result<Vec<u8>> {
+        let mut whole = self.raw;
+        while let Some(chunk) = self.body.next().await {
+            whole.extend_from_slice(&chunk?);
+        }
+        Ok(whole)
     }
 
     /// Reads to the end, whatever it is.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use async_nats::jetstream;
+use proto::subject;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -76,6 +77,11 @@ impl Nats {
         urls.join(",")
     }
 
+    /// Leaves logs and stores where they are.
+    pub fn keep_files(&mut self) {
+        self.dir.disable_cleanup(true);
+    }
+
     /// Where servers keep their logs and stores.
     pub fn dir(&self) -> &Path {
         self.dir.path()
@@ -139,6 +145,29 @@ pub async fn read_stream(js: &jetstream::Context, name: &str) -> Result<Vec<(Str
     }
     ensure!(messages.len() as u64 <= info.messages, "the stream {name} shrank while it was read");
     Ok(messages)
+}
+
+/// What is under way.
+#[derive(Debug, Clone, Copy)]
+pub struct Unfinished {
+    /// Requests stored and not acknowledged by a worker.
+    pub requests: u64,
+    /// The last event that is stored.
+    pub events: u64,
+}
+
+/// Asks the streams what is under way.
+pub async fn unfinished(urls: &str) -> Result<Unfinished> {
+    let js = connect(urls).await?;
+    let durable = subject::worker_durable(subject::Lane::Interactive, subject::DEFAULT_POOL);
+    let requests = js.get_stream(subject::REQUESTS_STREAM).await?;
+    let backlog = match requests.consumer_info(&durable).await {
+        Ok(info) => info.num_pending + info.num_ack_pending as u64,
+        // No worker has ever come up.
+        Err(_) => requests.cached_info().state.messages,
+    };
+    let events = js.get_stream(subject::EVENTS_STREAM).await?.cached_info().state.last_sequence;
+    Ok(Unfinished { requests: backlog, events })
 }
 
 /// Whether the leader's view of a stream or consumer has no replica that is offline or behind. Servers that are

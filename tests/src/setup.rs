@@ -54,6 +54,8 @@ pub struct Setup {
     pub tail: String,
     /// Whether every model that has no alias of its own goes to `primary` by its own name.
     pub wildcard: bool,
+    /// Where `primary` is, if it is not to be a scripted provider of the harness's own.
+    pub primary: Option<String>,
     /// Variables added to the usual ones.
     pub env: Vec<(String, String)>,
     /// Whether its end checks that the books balance and nothing is left open.
@@ -64,7 +66,7 @@ impl Default for Setup {
     fn default() -> Self {
         // A test that has to wait for a retry should not wait for long.
         let env = vec![("PROVIDER_RETRY_DELAY_MS".to_owned(), "50".to_owned())];
-        Self { head: String::new(), tail: String::new(), wildcard: true, env, check: true }
+        Self { head: String::new(), tail: String::new(), wildcard: true, primary: None, env, check: true }
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::client::{self, Client};
-use crate::nats::Nats;
+use crate::nats::{self, Nats};
 use crate::postgres::Postgres;
 use crate::process::{Process, Spec};
 use crate::provider::Provider;
@@ -172,7 +172,8 @@ impl Stack {
     fn empty(setup: &Setup, nats: Option<Nats>, postgres: Option<Postgres>) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("forebay-test-").tempdir()?;
         let (primary, spare) = (Provider::start("primary")?, Provider::start("spare")?);
-        fs::write(dir.path().join("forebay.toml"), setup.file(&primary.base_url(), &spare.base_url()))?;
+        let first = setup.primary.clone().unwrap_or_else(|| primary.base_url());
+        fs::write(dir.path().join("forebay.toml"), setup.file(&first, &spare.base_url()))?;
         let mut env = setup.environment();
         let server = binary::nats_server()?;
         env.push(("FOREBAY_NATS_SERVER".to_owned(), server.to_string_lossy().into_owned()));
@@ -300,19 +301,38 @@ impl Stack {
     pub fn settle(&self, within: Duration) -> Result<Value> {
         let started = Instant::now();
         loop {
-            let said = self.report(&["reconcile"]);
-            if let Ok((true, report)) = &said
-                && report["mismatches"] == 0
-                && report["in_flight"].as_u64().unwrap_or(0) == 0
-            {
-                return Ok(report.clone());
+            let said = self.settled();
+            if let Ok(Ok(report)) = said {
+                return Ok(report);
             }
             if started.elapsed() > within {
-                let (ok, report) = said?;
-                anyhow::bail!("the books do not settle within {within:?}: exit 0 = {ok}, {report}");
+                anyhow::bail!(
+                    "the books do not settle within {within:?}: {:?}",
+                    said.map(Result::unwrap_err)
+                );
             }
             std::thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// What `reconcile` says if all is settled, else what is not.
+    fn settled(&self) -> Result<Result<Value, String>> {
+        let url = self.nats_url()?;
+        // The caller may be within a runtime already, so that this one gets a thread of its own.
+        let last = std::thread::scope(|scope| {
+            let asked = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(nats::unfinished(&url))
+            });
+            asked.join().map_err(|_| anyhow::anyhow!("asking NATS panicked"))?
+        })?;
+        if last.requests > 0 {
+            return Ok(Err(format!("{} requests are not finished", last.requests)));
+        }
+        let (ok, report) = self.report(&["reconcile"])?;
+        let whole = ok && report["mismatches"] == 0 && report["open"] == 0;
+        let read = report["checked_through"].as_u64() >= Some(last.events);
+        Ok(if whole && read { Ok(report) } else { Err(report.to_string()) })
     }
 
     /// The address of NATS for the harness itself.
@@ -345,6 +365,11 @@ impl Stack {
     /// Everything that any process has said.
     pub fn logs(&self) -> String {
         self.processes.values().map(Process::log).collect()
+    }
+
+    /// Leaves the files where they are, for somebody to look at.
+    pub fn keep_files(&mut self) {
+        self.dir.disable_cleanup(true);
     }
 
     fn close(&mut self) -> Result<()> {
