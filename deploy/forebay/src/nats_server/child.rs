@@ -22,8 +22,11 @@ use super::process::Identity;
 use super::record::{Record, end_orphan};
 use super::settings::{Settings, go_runtime};
 
-/// From the start of the process to its greeting; it reads all its streams first.
-const READY_TIMEOUT: Duration = Duration::from_secs(20);
+/// From the start of the process to its greeting. It is a second at most, unless the server was killed with many
+/// gigabytes stored: it reads them through first.
+const READY_TIMEOUT: Duration = Duration::from_secs(120);
+/// After this long somebody may wonder.
+const READY_USUALLY: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 const GREETING_TIMEOUT: Duration = Duration::from_secs(1);
 /// Another process may take the port between our choosing it and the child's listening on it.
@@ -35,6 +38,15 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The child's process id, 0 while there is none: for the one exit that waits for nothing.
 static RUNNING: AtomicU32 = AtomicU32::new(0);
+
+/// A start that another port or another try may help.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("it ended ({status}): {last_words}")]
+    Ended { status: ExitStatus, last_words: String },
+    #[error("another server ({name}) listens on its port")]
+    PortTaken { name: String },
+}
 
 /// A supervised nats-server. Dropped without [`NatsServer::stop`], it is killed.
 pub(crate) struct NatsServer {
@@ -56,7 +68,7 @@ impl NatsServer {
             let site = Site::new(binary, &dir, durability)?;
             match site.start().await {
                 Ok(child) => break (site, child),
-                Err(error) if tries < START_TRIES => {
+                Err(error) if tries < START_TRIES && error.is::<StartError>() => {
                     tracing::warn!(error = %format!("{error:#}"), "nats-server did not start, trying again");
                 }
                 Err(error) => return Err(error.context("nats-server did not start")),
@@ -137,14 +149,19 @@ impl Site {
 
     async fn ready(&self, child: &mut Child) -> anyhow::Result<()> {
         let started = Instant::now();
+        let mut usual = true;
         while started.elapsed() < READY_TIMEOUT {
             if let Some(status) = child.try_wait()? {
-                bail!("it ended ({status}): {}", self.last_words());
+                return Err(StartError::Ended { status, last_words: self.last_words() }.into());
             }
             match tokio::time::timeout(GREETING_TIMEOUT, greeting(self.settings.port)).await {
                 Ok(Ok(name)) if name == self.settings.server_name => return Ok(()),
-                Ok(Ok(name)) => bail!("another server ({name}) listens on port {}", self.settings.port),
+                Ok(Ok(name)) => return Err(StartError::PortTaken { name }.into()),
                 Ok(Err(_)) | Err(_) => tokio::time::sleep(POLL).await,
+            }
+            if usual && started.elapsed() > READY_USUALLY {
+                usual = false;
+                tracing::info!(log = %self.settings.log.display(), "nats-server is still reading its streams");
             }
         }
         bail!("it took no connection within {} s: {}", READY_TIMEOUT.as_secs(), self.last_words())
