@@ -135,15 +135,20 @@ impl Reader {
         let batch = pull.batch;
         self.consumer.request_batch(pull, self.inbox.clone()).await.map_err(failed)?;
         let read = async {
-            for _ in 0..batch {
+            let before = records.len();
+            while records.len() < before + batch {
                 let message = self.messages.next().await.ok_or_else(|| failed("the connection is closed"))?;
                 let said = message.description.as_deref();
                 match message.status {
                     None | Some(StatusCode::OK) => records.push(self.record(&message)?),
                     // Nothing (more) is there, or not within the time, or not within the bytes.
                     Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => return Ok(()),
-                    // The last one may be told only with the next pull; what that brings is read after it.
-                    Some(_) if said.is_some_and(|said| FULL.contains(&said)) => return Ok(()),
+                    // It ends this pull, or it ended the last one and comes before all that this one brings.
+                    Some(_) if said.is_some_and(|said| FULL.contains(&said)) => {
+                        if records.len() > before {
+                            return Ok(());
+                        }
+                    }
                     Some(status) => {
                         return Err(failed(format!("the consumer answered {status} {}", said.unwrap_or(""))));
                     }
