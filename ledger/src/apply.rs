@@ -170,3 +170,66 @@ pub(crate) fn apply_all(books: &mut Books, records: Vec<Record>) -> Changes {
     }
     changes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{self, NOON, Story};
+
+    fn records(first: u64, ms: u64, events: Vec<Event>) -> Vec<Record> {
+        let at = |n: usize| At { seq: first + n as u64, ms };
+        let record = |(n, event)| Record { at: at(n), event: Ok(Box::new(event)) };
+        events.into_iter().enumerate().map(record).collect()
+    }
+
+    async fn clerk(db: &Db) -> Clerk {
+        let cursor = store::cursor(db).await.unwrap();
+        Clerk { db: db.clone(), books: load(db, cursor).await.unwrap(), cursor, distrust_to: 0 }
+    }
+
+    #[tokio::test]
+    async fn a_batch_over_midnight_makes_a_checkpoint_of_the_day_before() {
+        const NEXT_NOON: u64 = NOON + 86_400_000;
+        let test = fixtures::sqlite().await;
+        let mut clerk = clerk(&test.db).await;
+        let (paid, open) = (Story::new("acme", NOON), Story::new("acme", NOON));
+        let today = vec![
+            Event::Config(fixtures::config(1)),
+            paid.announced(1, 1),
+            open.announced(1, 1),
+            paid.used(1, 1, 10),
+        ];
+        let mut all = records(1, NOON, today);
+        all.extend(records(5, NEXT_NOON, vec![open.used(1, 1, 10)]));
+        assert!(clerk.apply(all).await.unwrap());
+        let mut connection = test.db.pool().acquire().await.unwrap();
+        assert_eq!(store::checkpoint_seqs(&mut connection, 0, 9).await.unwrap(), [4]);
+        let state = store::checkpoint(&mut connection, 4).await.unwrap().unwrap().open().unwrap();
+        assert_eq!((state.seq, state.at_ms, state.config), (4, NOON, Some(fixtures::config(1))));
+        assert_eq!(state.open.keys().collect::<Vec<_>>(), [&open.request]);
+        let debits: Vec<_> = state.accounts.values().map(|t| t.debits.0).collect();
+        assert_eq!(debits, [1500, 0], "the second outcome belongs to the next day");
+    }
+
+    #[tokio::test]
+    async fn a_write_that_contradicts_the_working_set_is_done_again_with_open_eyes() {
+        let test = fixtures::sqlite().await;
+        let mut first = clerk(&test.db).await;
+        let story = Story::new("acme", NOON);
+        let told = vec![Event::Config(fixtures::config(1)), story.announced(1, 1), story.used(1, 1, 10)];
+        assert!(first.apply(records(1, NOON, told)).await.unwrap());
+        // Books that take everything for new.
+        let cursor = At { seq: 3, ms: NOON };
+        let mut blind = Clerk { db: test.db.clone(), books: Books::default(), cursor, distrust_to: 0 };
+        let again = || records(4, NOON, vec![story.announced(1, 1), story.used(1, 1, 11)]);
+        assert!(matches!(blind.apply(again()).await, Err(Error::Contradicted(_))));
+        assert_eq!(blind.distrust_to, 5);
+        let mut wary = Clerk { distrust_to: blind.distrust_to, ..clerk(&test.db).await };
+        assert!(wary.apply(again()).await.unwrap());
+        let mut connection = test.db.pool().acquire().await.unwrap();
+        let accounts = store::accounts(&mut connection).await.unwrap();
+        assert_eq!(accounts.values().map(|t| t.debits.0).sum::<i64>(), 1500);
+        let life = crate::replay::request(&test.db, story.request).await.unwrap().unwrap();
+        assert_eq!((life.view.attempts.len(), life.transfers.len()), (1, 1));
+    }
+}

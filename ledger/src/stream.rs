@@ -11,8 +11,9 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use memchr::memmem;
 use proto::event::Event;
-use proto::nats::Link;
+use proto::nats::{Link, LinkState};
 use proto::subject::EVENTS_STREAM;
+use tokio::sync::watch;
 
 use crate::book::At;
 use crate::error::Error;
@@ -66,6 +67,9 @@ pub(crate) struct Reader {
     consumer: PullConsumer,
     inbox: async_nats::Subject,
     messages: Subscriber,
+    /// The connection's health, and its epoch when the consumer was made.
+    health: watch::Receiver<LinkState>,
+    epoch: u64,
     next: u64,
     /// Events stored behind the last one that was read.
     pub(crate) pending: u64,
@@ -79,6 +83,8 @@ impl Reader {
     }
 
     async fn make(link: &Link, next: u64) -> Result<Self, Error> {
+        let health = link.watch();
+        let epoch = health.borrow().epoch;
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: next.max(1) },
             ack_policy: AckPolicy::None,
@@ -91,7 +97,7 @@ impl Reader {
         let inbox = async_nats::Subject::from(link.client.new_inbox());
         let messages = link.client.subscribe(inbox.clone()).await.map_err(failed)?;
         let pending = consumer.cached_info().num_pending;
-        Ok(Self { consumer, inbox, messages, next, pending })
+        Ok(Self { consumer, inbox, messages, health, epoch, next, pending })
     }
 
     /// Whether the consumer is still there, and how many events wait.
@@ -133,6 +139,12 @@ impl Reader {
         records: &mut Vec<Record>,
     ) -> Result<(), Error> {
         let batch = pull.batch;
+        let (mut health, epoch) = (self.health.clone(), self.epoch);
+        // What a broken connection was asked for never comes.
+        let broken = async move {
+            let seen = health.wait_for(|state| state.epoch != epoch).await.is_ok();
+            failed(if seen { "the connection broke" } else { "the connection is closed" })
+        };
         self.consumer.request_batch(pull, self.inbox.clone()).await.map_err(failed)?;
         let read = async {
             let before = records.len();
@@ -156,7 +168,11 @@ impl Reader {
             }
             Ok(())
         };
-        tokio::time::timeout(patience, read).await.map_err(|_| failed("no answer to a pull"))?
+        tokio::select! {
+            biased;
+            done = tokio::time::timeout(patience, read) => done.map_err(|_| failed("no answer to a pull"))?,
+            error = broken => Err(error),
+        }
     }
 
     fn record(&mut self, message: &Message) -> Result<Record, Error> {
