@@ -62,7 +62,10 @@ pub async fn run(config: Config, link: Link, db: Db, shutdown: CancellationToken
     tracing::info!(engine = db.engine().as_str(), "the ledger starts");
     let done = CancellationToken::new();
     let consume = async {
-        consume::run(&config, &link, &db, &shutdown).await;
+        tokio::select! {
+            () = proto::nats::wait_declared(&link) => consume::run(&config, &link, &db, &shutdown).await,
+            () = shutdown.cancelled() => {}
+        }
         done.cancel();
     };
     let beats = presence::run(link.clone(), config.health.clone(), done.clone());

@@ -201,7 +201,8 @@ pub struct AttemptView {
     pub payer: String,
     /// `pending` (it is not over), `priced`, `unpriced` or `free`.
     pub pricing: String,
-    /// What it cost.
+    /// What it cost, in nano-USD.
+    #[serde(rename = "cost_nano_usd")]
     pub cost: Option<NanoUsd>,
     /// The configuration version it was priced with.
     pub priced_with: u64,

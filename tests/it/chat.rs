@@ -92,7 +92,7 @@ async fn the_books_know_it(stack: &Stack) -> Result<()> {
     };
     assert_eq!(attempt["payer"], "customer");
     assert_eq!(attempt["pricing"], "priced");
-    assert_eq!(attempt["cost"], 58_300);
+    assert_eq!(attempt["cost_nano_usd"], 58_300);
     let answer = stack.client.chat(&chat("unpriced")).await?;
     assert_eq!(answer.header("x-forebay-cost-usd"), None);
     let view = stack.ended(&answer.request_id()?).await?;

@@ -48,7 +48,7 @@ async fn in_the_middle_of_a_stream(stack: &Stack) -> Result<()> {
     let attempt = &view["attempts"][0];
     assert_eq!((&attempt["state"], &attempt["payer"]), (&json!("cancelled"), &json!("customer")), "{view}");
     assert_eq!(view["used"]["source"], "estimated", "{view}");
-    assert!(attempt["cost"].as_i64() > Some(0), "{view}");
+    assert!(attempt["cost_nano_usd"].as_i64() > Some(0), "{view}");
     Ok(())
 }
 

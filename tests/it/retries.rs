@@ -63,7 +63,11 @@ async fn a_second_try_is_the_answer(stack: &Stack) -> Result<()> {
         let view = stack.ended(&answer.request_id()?).await?;
         assert_eq!(view["attempts"][0]["state"], "failed", "{view}");
         assert_eq!(view["attempts"][1]["state"], "success", "{view}");
-        assert_eq!(view["attempts"][0]["cost"].as_i64().unwrap_or(0), 0, "a refused call costs nothing");
+        assert_eq!(
+            view["attempts"][0]["cost_nano_usd"].as_i64().unwrap_or(0),
+            0,
+            "a refused call costs nothing"
+        );
     }
     Ok(())
 }

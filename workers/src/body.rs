@@ -46,7 +46,7 @@ pub(crate) async fn open(work: &Work, payload: Bytes) -> Result<Bytes, Fault> {
                 tokio::time::sleep(KEY_POLL).await;
             }
             Err(error) => {
-                tracing::error!(request = %work.job.request, %error, "a payload does not open");
+                tracing::error!(request_id = %work.job.request, %error, "a payload does not open");
                 return Err(Fault::new(FaultCode::Internal, "The stored request cannot be read any more."));
             }
         }
@@ -64,7 +64,7 @@ async fn fetch(work: &Work, name: &str) -> Result<Bytes, Fault> {
             Err(_) => FetchError::Slow,
         };
         let error = crate::error::chain(&error);
-        tracing::warn!(request = %work.job.request, error, tries, "a stored body cannot be fetched");
+        tracing::warn!(request_id = %work.job.request, error, tries, "a stored body cannot be fetched");
         if tries == FETCH_TRIES || work.left() < FETCH_AGAIN {
             return Err(Fault::new(FaultCode::Internal, "The stored request cannot be read."));
         }

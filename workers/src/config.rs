@@ -14,7 +14,7 @@ pub struct Config {
     pub worker: WorkerId,
     /// The pool it serves; default `main`.
     pub pool: String,
-    /// Requests worked on at once; default 256, variable `FOREBAY_WORKER_SLOTS`.
+    /// Requests worked on at once; default 2048, variable `FOREBAY_WORKER_SLOTS`.
     pub slots: usize,
     /// How long running requests may take to finish after a shutdown; default 25 s.
     pub drain: Duration,
@@ -48,7 +48,7 @@ impl Default for Config {
         Self {
             worker: WorkerId::random(),
             pool: DEFAULT_POOL.to_owned(),
-            slots: 256,
+            slots: 2048,
             drain: Duration::from_secs(25),
             first_byte_timeout: Duration::from_secs(30),
             retries_max: 1,
@@ -97,6 +97,9 @@ impl Config {
         }
         if let Some(slots) = number("FOREBAY_WORKER_SLOTS")? {
             config.slots = usize::try_from(slots).unwrap_or(usize::MAX);
+        }
+        if let Some(bytes) = number("FOREBAY_BODY_BYTES_MAX")? {
+            config.body_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
         }
         config.check()?;
         Ok(config)

@@ -53,7 +53,7 @@ pub(crate) async fn accept(worker: &Arc<Worker>, delivery: Delivery) {
     let job = Arc::new(Job::new(&envelope, delivery.ack.clone(), worker.uptime_ms()));
     if !worker.jobs.enter(&job) {
         // Signs of life were lost with a connection. The running job goes on; the stream is told so.
-        tracing::debug!(request = %job.request, "delivered again while it runs here");
+        tracing::debug!(request_id = %job.request, "delivered again while it runs here");
         return keeper::progress(worker, &job).await;
     }
     let entered = Entered { worker: Arc::clone(worker), job: Arc::clone(&job) };
@@ -99,7 +99,7 @@ async fn serve(work: &Work, delivered: u64, payload: Bytes) {
     let redelivered = delivered > 1;
     if redelivered {
         work.worker.metrics.redeliveries.increment(1);
-        tracing::info!(request = %work.job.request, delivered, "request taken over");
+        tracing::info!(request_id = %work.job.request, delivered, "request taken over");
         take_over(work).await;
     }
     if redelivered || waited_ms > FRESH_MS || work.worker.shaken() {
@@ -139,7 +139,7 @@ async fn take_over(work: &Work) {
 /// frame carried is published in its place.
 async fn settle(work: &Work, mut event: Event) {
     if event.request() != Some(work.job.request) {
-        tracing::error!(request = %work.job.request, "an ingress answered a claim with another request's event");
+        tracing::error!(request_id = %work.job.request, "an ingress answered a claim with another request's event");
         return work.close(CloseReason::Unwanted, None, None).await;
     }
     if let Event::Usage(outcome) = &mut event {
@@ -192,12 +192,12 @@ async fn acknowledge(worker: &Worker, job: &Job) {
         let request = async_nats::Request::new().payload(ACK).timeout(Some(ACK_TIMEOUT));
         match worker.link.client.send_request(job.ack.clone(), request).await {
             Ok(_) => return,
-            Err(error) => tracing::debug!(request = %job.request, %error, "acknowledgement not confirmed"),
+            Err(error) => tracing::debug!(request_id = %job.request, %error, "acknowledgement not confirmed"),
         }
         tokio::time::sleep(ACK_PAUSE * tries).await;
     }
     worker.metrics.unacked.increment(1);
-    tracing::warn!(request = %job.request, "request done but not acknowledged");
+    tracing::warn!(request_id = %job.request, "request done but not acknowledged");
 }
 
 async fn say(worker: &Worker, ack: NatsSubject, what: Bytes) {

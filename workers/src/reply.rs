@@ -45,7 +45,7 @@ impl Replier {
         let bytes = match frame.encode() {
             Ok(bytes) => bytes,
             Err(error) => {
-                tracing::error!(request = %self.job.request, %error, "a frame does not encode");
+                tracing::error!(request_id = %self.job.request, %error, "a frame does not encode");
                 return None;
             }
         };
@@ -61,8 +61,8 @@ impl Replier {
         let sent = self.client.publish(self.subject.clone(), bytes);
         match tokio::time::timeout(PUBLISH_TIMEOUT, sent).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(request = %self.job.request, %error, "frame not sent"),
-            Err(_) => tracing::warn!(request = %self.job.request, "frame not sent in time"),
+            Ok(Err(error)) => tracing::warn!(request_id = %self.job.request, %error, "frame not sent"),
+            Err(_) => tracing::warn!(request_id = %self.job.request, "frame not sent in time"),
         }
     }
 }

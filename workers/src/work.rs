@@ -68,7 +68,7 @@ impl Work {
         });
         let Some(record) = self.record(&event) else { return };
         tracing::info!(
-            request = %self.job.request,
+            request_id = %self.job.request,
             traceparent = self.envelope.traceparent,
             reason = reason.as_str(),
             fault = fault.as_ref().map(|fault| fault.code.label()),
@@ -90,7 +90,7 @@ impl Work {
     pub(crate) fn record(&self, event: &Event) -> Option<Record> {
         Record::of(event)
             .inspect_err(
-                |error| tracing::error!(request = %self.job.request, %error, "an event does not encode"),
+                |error| tracing::error!(request_id = %self.job.request, %error, "an event does not encode"),
             )
             .ok()
     }

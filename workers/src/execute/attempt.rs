@@ -216,7 +216,7 @@ impl Execution<'_> {
         let patience = work.left().min(ANNOUNCE_PATIENCE);
         record.store(&work.worker.link, &work.worker.metrics, patience).await.map_err(|error| {
             let error = crate::error::chain(&error);
-            tracing::warn!(request = %work.job.request, error, "attempt not announced, so not made");
+            tracing::warn!(request_id = %work.job.request, error, "attempt not announced, so not made");
             unavailable()
         })
     }

@@ -114,6 +114,10 @@ impl Execution<'_> {
             bound: begun,
             last: true,
         });
+        if !begun {
+            // Nothing has gone out yet: the error answer says where it comes from, like any other.
+            rest.insert(0, Section::Head(self.head(hop, "application/json")));
+        }
         rest.push(Section::Fault(failure.fault));
         self.end(rest, &event).await;
     }
@@ -153,7 +157,12 @@ impl Execution<'_> {
             ending: Ending::Cancelled,
             fault: Some(&fault),
             used,
-            bound: self.replier.sent() > 0 && stop != Stop::Fenced,
+            // A caller that leaves has had the attempt made for it: its last frame binds it at the ingress.
+            bound: match stop {
+                Stop::Disconnected => true,
+                Stop::Fenced => false,
+                Stop::Unreachable | Stop::Closed => self.replier.sent() > 0,
+            },
             last: true,
         });
         match stop {
@@ -208,13 +217,13 @@ impl Execution<'_> {
         let attempt = self.attempt_id();
         if ending == Ending::Failed {
             tracing::info!(
-                request = %attempt.request, %attempt, traceparent = self.work.envelope.traceparent,
+                request_id = %attempt.request, %attempt, traceparent = self.work.envelope.traceparent,
                 provider = hop.provider, model = hop.model, status,
                 fault = code.map(FaultCode::label), duration_ms = ms(duration), last, "attempt failed"
             );
         } else {
             tracing::debug!(
-                request = %attempt.request, %attempt, traceparent = self.work.envelope.traceparent,
+                request_id = %attempt.request, %attempt, traceparent = self.work.envelope.traceparent,
                 provider = hop.provider, model = hop.model, status,
                 ending = ending.as_str(), duration_ms = ms(duration), "attempt ended"
             );

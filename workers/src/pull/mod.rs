@@ -91,10 +91,12 @@ pub(crate) async fn pull(worker: &Arc<Worker>, shutdown: &CancellationToken) -> 
 impl Puller {
     /// Asks for as many deliveries as there is room for.
     async fn refill(&mut self) {
+        // Asked every round, not only before a pull: an idle worker has to show a new configuration as well.
+        let configured = self.configured();
         let free = self.worker.config.slots.saturating_sub(self.worker.jobs.running());
         let Some(batch) = self.outstanding.wanted(free) else { return };
         let now = Instant::now();
-        if now < self.resume || !self.worker.link.state().connected || !self.configured() {
+        if now < self.resume || !self.worker.link.state().connected || !configured {
             return;
         }
         if !self.declared {
