@@ -116,7 +116,9 @@ impl Execution<'_> {
         });
         if !begun {
             // Nothing has gone out yet: the error answer says where it comes from, like any other.
-            rest.insert(0, Section::Head(self.head(hop, "application/json")));
+            let mut head = self.head(hop, "application/json");
+            head.status = failure.fault.status();
+            rest.insert(0, Section::Head(head));
         }
         rest.push(Section::Fault(failure.fault));
         self.end(rest, &event).await;

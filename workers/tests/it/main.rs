@@ -99,7 +99,10 @@ async fn the_callers_mistake_is_the_answer_and_a_server_error_is_tried_again() {
     stack.worker(settings()).await;
     stack.request(ASK).await;
     let frames = stack.frames().await;
-    let [Section::Fault(fault), Section::End(_)] = &frames[0].sections[..] else { panic!("{frames:?}") };
+    let [Section::Head(head), Section::Fault(fault), Section::End(_)] = &frames[0].sections[..] else {
+        panic!("{frames:?}")
+    };
+    assert_eq!((head.status, head.provider.as_str(), head.attempts), (400, "p0", 2));
     assert_eq!((fault.code, fault.upstream_status), (FaultCode::UpstreamRefused, Some(400)));
     let events = stack.settled(4).await;
     assert_eq!(outcome(&events[1]).fault, Some(FaultCode::UpstreamError));
@@ -313,7 +316,7 @@ async fn an_unknown_model_and_a_silent_provider_are_definite_errors() {
     assert!(matches!(&frames[0].sections[0], Section::Fault(f) if f.code == FaultCode::ModelNotFound));
     stack.request(ASK).await;
     let frames = stack.frames().await;
-    assert!(matches!(&frames[0].sections[0], Section::Fault(f) if f.code == FaultCode::UpstreamTimeout));
+    assert!(matches!(&frames[0].sections[1], Section::Fault(f) if f.code == FaultCode::UpstreamTimeout));
     let events = stack.settled(3).await;
     assert!(matches!(&events[0], Event::Closed(c) if c.reason == CloseReason::Refused));
     let silent = outcome(&events[2]);
