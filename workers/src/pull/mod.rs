@@ -20,8 +20,9 @@ use outstanding::Outstanding;
 
 pub(crate) use consumer::backlog;
 
-/// How long a pull request stands.
-const EXPIRES: Duration = Duration::from_secs(30);
+/// How long a pull request stands: shorter than the ack wait, so that what a frozen worker swallowed is not
+/// delivered to it again and again until it has been delivered too often.
+const EXPIRES: Duration = Duration::from_secs(4);
 /// How often the server says that a pull request still stands.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// After this long without one it does not: the consumer's leader has changed, or the server is gone.
