@@ -105,7 +105,13 @@ async fn serve(work: &Work, delivered: u64, payload: Bytes) {
     if redelivered || waited_ms > FRESH_MS || work.worker.shaken() {
         match claim(&work.worker, &work.job).await {
             Claim::Granted => {}
-            Claim::Refused { reason, bound } => return work.close(reason, bound, None).await,
+            Claim::Refused { reason, bound } => {
+                if !redelivered {
+                    // The server's count may have been lost with it, and an earlier delivery's attempt be open.
+                    take_over(work).await;
+                }
+                return work.close(reason, bound, None).await;
+            }
             Claim::Done(event) => return settle(work, *event).await,
         }
     }
