@@ -124,7 +124,8 @@ async fn frozen_before_it_began(stack: &mut Stack) -> Result<()> {
     let started = Instant::now();
     let asked = join_all((0..8).map(|_| stack.client.ask("slow-1"))).await;
     for answer in asked {
-        assert_eq!(answer?.status, 200);
+        let answer = answer?;
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
     assert!(started.elapsed() < Duration::from_millis(TAKEN_OVER_MS + 4_000), "{:?}", started.elapsed());
     stack.process("workers-0")?.resume()?;

@@ -56,7 +56,7 @@ async fn content_comes_as_it_is_made(stack: &Stack) -> Result<()> {
 async fn every_end_is_said(stack: &Stack) -> Result<()> {
     let whole = stack.client.stream(&chat_stream("s40x0+split-utf8")).await?.read().await?;
     assert_eq!((whole.content(), whole.done), (words(40), true));
-    for model in ["midstream-error", "cut", "cut-1", "error-3"] {
+    for model in ["s9x20+error-2", "s9x20+cut-2", "s9x20+cut-4", "s9x20+error-3"] {
         let events = stack.client.stream(&chat_stream(model)).await?;
         assert_eq!(events.status, 200, "{model}");
         let id = events.request_id()?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use async_nats::jetstream;
+use proto::nats::{Link, LinkOptions};
 use proto::subject;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -126,10 +127,9 @@ impl Nats {
     }
 }
 
-/// Connects to comma-separated addresses.
+/// Connects to comma-separated addresses, in which user and password may stand.
 pub async fn connect(urls: &str) -> Result<jetstream::Context> {
-    let servers: Vec<&str> = urls.split(',').collect();
-    Ok(jetstream::new(async_nats::ConnectOptions::new().connect(servers).await?))
+    Ok(Link::connect(&LinkOptions { urls: urls.to_owned(), role: "harness" }).await?.js)
 }
 
 /// Every message that a stream holds, oldest first: subject, headers as text, payload.

@@ -19,6 +19,8 @@ use crate::provider::Provider;
 use crate::setup::{ACME_KEY, Setup};
 use crate::{binary, port, wait};
 
+/// Set to anything, logs and stores of every stack stay where they are.
+const KEEP_ENV: &str = "FOREBAY_TEST_KEEP";
 /// From start to readiness.
 const READY: Duration = Duration::from_secs(30);
 /// From the last answer to books that balance with nothing left open.
@@ -332,7 +334,15 @@ impl Stack {
         let (ok, report) = self.report(&["reconcile"])?;
         let whole = ok && report["mismatches"] == 0 && report["open"] == 0;
         let read = report["checked_through"].as_u64() >= Some(last.events);
-        Ok(if whole && read { Ok(report) } else { Err(report.to_string()) })
+        if whole && read {
+            return Ok(Ok(report));
+        }
+        let items = report["items"].as_array().into_iter().flatten();
+        let items: Vec<&Value> = items.filter(|item| item["kind"] != "unknown").take(5).collect();
+        Ok(Err(format!(
+            "exit 0 = {ok}, {} mismatches, {} open, {} of {} events, {items:?}",
+            report["mismatches"], report["open"], report["checked_through"], last.events
+        )))
     }
 
     /// The address of NATS for the harness itself.
@@ -411,6 +421,9 @@ impl Drop for Stack {
         let failing = std::thread::panicking();
         if failing {
             self.check = false;
+        }
+        if std::env::var_os(KEEP_ENV).is_some() {
+            self.keep_files();
         }
         let closed = self.close();
         let orphan = self.data_dir.is_some().then(|| self.nats_pid().ok()).flatten();
