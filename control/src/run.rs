@@ -49,7 +49,8 @@ pub async fn run(
         // Nobody listening is fine: the secrets are then shown nowhere.
         announce.send(published).ok();
     }
-    follow(&config, &link, &db, &secrets, projector, &shutdown).await;
+    // Boxed: it holds the whole declaration of streams, and this task lives as long as the process.
+    Box::pin(follow(&config, &link, &db, &secrets, projector, &shutdown)).await;
     Ok(())
 }
 
