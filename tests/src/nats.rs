@@ -105,17 +105,17 @@ impl Nats {
         if !self.healthy().await? {
             return Ok(false);
         }
-        for server in &self.servers {
+        for (n, server) in self.servers.iter().enumerate() {
             let url = format!("http://127.0.0.1:{}/jsz?streams=true&consumers=true", server.monitor);
             let said = client::get(&url).await?.json()?;
-            for stream in said["account_details"].as_array().into_iter().flatten() {
-                for stream in stream["stream_detail"].as_array().into_iter().flatten() {
-                    if !replicas_current(stream)
-                        || !stream["consumer_detail"].as_array().into_iter().flatten().all(replicas_current)
-                    {
-                        return Ok(false);
-                    }
-                }
+            let accounts = said["account_details"].as_array().into_iter().flatten();
+            let mut streams = accounts.flat_map(|a| a["stream_detail"].as_array().into_iter().flatten());
+            let current = |asset: &Value| replicas_current(asset, &format!("n{n}"));
+            if !streams.all(|stream| {
+                let mut consumers = stream["consumer_detail"].as_array().into_iter().flatten();
+                current(stream) && consumers.all(current)
+            }) {
+                return Ok(false);
             }
         }
         Ok(true)
@@ -170,9 +170,12 @@ pub async fn unfinished(urls: &str) -> Result<Unfinished> {
     Ok(Unfinished { requests: backlog, events })
 }
 
-/// Whether the leader's view of a stream or consumer has no replica that is offline or behind. Servers that are
-/// not its leader do not say, which is fine: its leader is asked as well.
-fn replicas_current(asset: &Value) -> bool {
+/// Whether a stream or consumer that this server leads has no replica that is offline or behind. Of others it
+/// knows nothing certain; their leader is asked as well.
+fn replicas_current(asset: &Value, server: &str) -> bool {
+    if asset["cluster"]["leader"] != server {
+        return true;
+    }
     let replicas = asset["cluster"]["replicas"].as_array().into_iter().flatten();
     replicas.into_iter().all(|r| {
         r["current"] == Value::Bool(true)

@@ -100,8 +100,9 @@ async fn books(url: &str) -> Result<Books> {
         }
         books.attempts.insert(id, (state, row.try_get(2)?));
     }
-    for row in sqlx::query("SELECT request FROM closures").fetch_all(&mut sql).await? {
-        books.ended.insert(row.try_get(0)?);
+    for row in sqlx::query("SELECT id FROM closures").fetch_all(&mut sql).await? {
+        let id: String = row.try_get(0)?;
+        books.ended.extend(id.split('.').next().map(str::to_owned));
     }
     for row in sqlx::query("SELECT attempt, code FROM transfers").fetch_all(&mut sql).await? {
         books.transfers.entry(row.try_get(0)?).or_default().push(row.try_get(1)?);

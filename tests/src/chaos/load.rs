@@ -109,7 +109,7 @@ pub(super) async fn run(
         .collect();
     let clients = ingresses.ports.iter().map(client_of).collect::<Result<Vec<_>>>()?;
     let sent = asks.iter().map(|ask| one(ask, &clients, ingresses));
-    let concurrency = usize::try_from(options.concurrency).unwrap_or(64);
+    let concurrency = options.concurrency.and_then(|c| usize::try_from(c).ok()).unwrap_or(1);
     Ok(stream::iter(sent).buffer_unordered(concurrency).collect().await)
 }
 

@@ -35,12 +35,12 @@ pub struct Options {
     /// Requests to send, half of them streaming [default: 20000, short: 1500]
     #[arg(long)]
     pub requests: Option<u64>,
-    /// Requests under way at once
-    #[arg(long, default_value_t = 64)]
-    pub concurrency: u64,
-    /// Seconds between two disturbances
-    #[arg(long, default_value_t = 5)]
-    pub period: u64,
+    /// Requests under way at once [default: 64, short: 24]
+    #[arg(long)]
+    pub concurrency: Option<u64>,
+    /// Seconds between two disturbances [default: 5, short: 3]
+    #[arg(long)]
+    pub period: Option<u64>,
     /// The short form, for the gate
     #[arg(long)]
     pub short: bool,
@@ -66,6 +66,8 @@ impl Options {
     #[must_use]
     pub fn settled(mut self) -> Self {
         self.requests.get_or_insert(if self.short { 1_500 } else { 20_000 });
+        self.concurrency.get_or_insert(if self.short { 24 } else { 64 });
+        self.period.get_or_insert(if self.short { 3 } else { 5 });
         self.random_start.get_or_insert_with(|| proto::clock::now_ms() % 1_000_000);
         self
     }

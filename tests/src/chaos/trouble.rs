@@ -59,14 +59,15 @@ pub(super) async fn run(
 ) -> Result<Vec<Trouble>> {
     let started = Instant::now();
     let mut all = Vec::new();
-    let mut next = started + Duration::from_secs(options.period);
+    let period = Duration::from_secs(options.period.unwrap_or(5));
+    let mut next = started + period;
     while !over.load(Ordering::Relaxed) {
         tokio::time::sleep(LOOK).await;
         all.extend(start_what_ended(stack, started)?);
         if options.calm || Instant::now() < next {
             continue;
         }
-        next += Duration::from_secs(options.period);
+        next += period;
         let name = choose(stack, &mut chance).await?;
         let may_freeze = !(options.sqlite && name.starts_with("ledger"));
         let at = started.elapsed();
