@@ -211,7 +211,7 @@ fn decode(subject: &str, payload: &Bytes) -> Result<Box<Event>, Malformed> {
     let clean = memmem::find(payload, b"\\u0000")
         .map(|_| String::from_utf8_lossy(payload).replace("\\u0000", "\\ufffd"));
     let bytes = clean.as_ref().map_or(payload.as_ref(), |text| text.as_bytes());
-    let event: Event = serde_json::from_slice(bytes).map_err(|error| {
+    let event = Event::from_json(bytes).map_err(|error| {
         malformed(format!("not an event: {:?} at column {}", error.classify(), error.column()))
     })?;
     if !fits(&event, subject) {
@@ -242,6 +242,19 @@ mod tests {
         let long = "$JS.ACK.hub.ACC.EVENTS.abc.1.42.7.1700000000123000000.9.rnd";
         assert_eq!(place(long), Some((42, 1_700_000_000_123_000_000, 9)));
         assert_eq!(place("_INBOX.x"), None);
+    }
+
+    #[test]
+    fn every_kind_of_event_reads_back_whichever_way_it_is_read() {
+        let story = crate::fixtures::Story::new("acme", 1);
+        let close = story.closed(1, proto::event::CloseReason::Unwanted, Some(2));
+        for event in
+            [story.announced(1, 1), story.used(1, 1, 7), story.failed(1, 2, 0), story.takeover(2), close]
+        {
+            let payload = Bytes::from(serde_json::to_vec(&event).unwrap());
+            assert_eq!(serde_json::from_slice::<Event>(&payload).unwrap(), event);
+            assert_eq!(*decode(&event.subject(), &payload).unwrap(), event);
+        }
     }
 
     #[test]

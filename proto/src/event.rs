@@ -271,6 +271,18 @@ pub enum Event {
 }
 
 impl Event {
+    /// Reads an event. The two kinds that every request has are read without the detour by which serde finds
+    /// out which variant it has before it: half the time.
+    pub fn from_json(bytes: &[u8]) -> serde_json::Result<Self> {
+        if bytes.starts_with(br#"{"type":"attempt","#) {
+            serde_json::from_slice(bytes).map(Self::Attempt)
+        } else if bytes.starts_with(br#"{"type":"usage","#) {
+            serde_json::from_slice(bytes).map(Self::Usage)
+        } else {
+            serde_json::from_slice(bytes)
+        }
+    }
+
     /// The event's id: its message id, and what transfers are derived from.
     pub fn id(&self) -> String {
         match self {

@@ -60,10 +60,11 @@ pub(crate) async fn accept(worker: &Arc<Worker>, delivery: Delivery) {
     let delivered = delivery.delivered;
     let payload = delivery.payload;
     let work = work(worker, &job, envelope, delivery.origin);
-    let task = worker.tracker.spawn(async move {
+    // On the heap at once: a task moves its future several times, and this one is 10 KB.
+    let task = worker.tracker.spawn(Box::pin(async move {
         serve(&work, delivered, payload).await;
         acknowledge(&entered.worker, &entered.job).await;
-    });
+    }));
     job.set_abort(task.abort_handle());
 }
 
