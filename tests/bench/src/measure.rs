@@ -77,7 +77,8 @@ pub(crate) fn sample(
         Path::Proxy => [("proxy".to_owned(), each(proxy_sum))].into(),
         Path::Forebay => forebay.into_iter().map(|(name, us)| (name, each(us))).collect(),
     };
-    let cpu_us_path = cpu_us.values().sum();
+    // The sum of nothing is -0.0.
+    let cpu_us_path = cpu_us.values().sum::<f64>() + 0.0;
     cpu_us.insert("load".to_owned(), each(outcome.cpu_us));
     cpu_us.insert("mock".to_owned(), each(mock));
     if stack.database.is_some() && path == Path::Forebay {
@@ -127,6 +128,7 @@ pub(crate) fn memory(stack: &Stack, streams: u32) -> anyhow::Result<(MemoryRepor
     let report = MemoryReport {
         streams,
         failed: outcome.failed,
+        first_failure: outcome.first_failure,
         forebay_mb: mb(own),
         proxy_mb: mb(proxy.values().map(|m| m.resident_kib).sum()),
         processes,

@@ -87,6 +87,8 @@ pub struct MemoryReport {
     pub streams: u32,
     /// How many of them failed.
     pub failed: u64,
+    /// The first failure of them.
+    pub first_failure: Option<String>,
     /// By process name.
     pub processes: BTreeMap<String, Memory>,
     /// Forebay's own resident memory, without nats-server, in MB.

@@ -36,6 +36,10 @@ impl Display for Report {
             write!(f, " {name} {:.0} MiB (peak {:.0}),", mib(memory.resident_kib), mib(memory.peak_kib))?;
         }
         writeln!(f, " plain proxy {:.0} MB", self.memory.proxy_mb)?;
+        if self.memory.failed > 0 {
+            let first = self.memory.first_failure.as_deref().unwrap_or("unknown");
+            writeln!(f, "  {} of them failed, first: {first}", self.memory.failed)?;
+        }
         write_books(f, &self.books)?;
         writeln!(f)?;
         for target in &self.targets {
