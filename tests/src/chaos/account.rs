@@ -164,15 +164,7 @@ impl Account {
             "of these without a ledger outcome",
             without.map(|(own, id)| format!("{own} {id}")).collect(),
         );
-        let booked: BTreeSet<&str> = books
-            .attempts
-            .iter()
-            .filter(|(_, (state, payer))| state == "success" && payer == "customer")
-            .filter_map(|(id, _)| id.split('.').next())
-            .collect();
-        let answered = outcomes.iter().filter(|o| o.fate == Fate::Answered);
-        let unbooked = answered.filter(|o| !by_own.get(o.own.as_str()).is_some_and(|id| booked.contains(id)));
-        self.zero("answered and not booked on the customer", unbooked.map(|o| o.own.clone()).collect());
+        self.answered(outcomes, &by_own, books);
         let mut took: Vec<Duration> = outcomes.iter().map(|o| o.took).collect();
         took.sort();
         for (name, part) in [("p50", 50), ("p99", 99), ("longest", 100)] {
@@ -180,6 +172,26 @@ impl Account {
             let ms = took.get(at).map_or(0, Duration::as_millis);
             self.counts.insert(format!("request {name} ms"), u64::try_from(ms).unwrap_or(0));
         }
+    }
+
+    /// Answers and what the books say of them. A worker that dies between its last frame and its outcome, and then
+    /// the ingress that has a copy, leave an answer that nobody can book: it is flagged, and the platform's loss.
+    fn answered(&mut self, outcomes: &[Outcome], by_own: &BTreeMap<&str, &str>, books: &Books) {
+        let requests = |wanted: &dyn Fn(&str, &str) -> bool| -> BTreeSet<&str> {
+            let of = books.attempts.iter().filter(|(_, (state, payer))| wanted(state, payer));
+            of.filter_map(|(id, _)| id.split('.').next()).collect()
+        };
+        let booked = requests(&|state, payer| state == "success" && payer == "customer");
+        let flagged = requests(&|state, _| state == "unknown");
+        let answered = outcomes.iter().filter(|o| o.fate == Fate::Answered);
+        let id = |o: &Outcome| by_own.get(o.own.as_str()).copied().unwrap_or_default();
+        let unbooked: Vec<&Outcome> = answered.filter(|o| !booked.contains(id(o))).collect();
+        self.count(
+            "answered and unknown, flagged",
+            unbooked.iter().filter(|o| flagged.contains(id(o))).count(),
+        );
+        let silent = unbooked.iter().filter(|o| !flagged.contains(id(o)));
+        self.zero("answered, neither booked nor flagged", silent.map(|o| o.own.clone()).collect());
     }
 
     /// What the provider was asked.
