@@ -100,7 +100,7 @@ async fn secrets_and_prompts_turn_up_nowhere() -> Result<()> {
     let lines = log_lines(&logs);
     assert!(lines.len() > 20, "the logs are no JSON: {}", tests::stack::tail(&logs, 5));
     let with_id =
-        lines.iter().filter(|l| l["request"].as_str().is_some_and(|id| id.starts_with("req_"))).count();
+        lines.iter().filter(|l| l["request_id"].as_str().is_some_and(|id| id.starts_with("req_"))).count();
     assert!(with_id > 0, "no line names its request: {}", tests::stack::tail(&logs, 5));
 
     let mut metrics = String::new();

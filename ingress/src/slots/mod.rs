@@ -66,7 +66,7 @@ impl Default for SlotLimits {
             closed_bytes_max: 64 << 20,
             keep: Duration::from_secs(60),
             whole_bytes_max: 80 << 20,
-            queued_bytes_max: 4 << 20,
+            queued_bytes_max: 32 << 20,
             silence_max: Duration::from_secs(15),
             keep_alive: Duration::from_secs(15),
         }

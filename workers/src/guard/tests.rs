@@ -1,3 +1,5 @@
+//! The guard against addresses that no provider may have: hostile spellings of them, and honest ones.
+
 use std::net::IpAddr;
 use std::str::FromStr;
 
