@@ -19,5 +19,6 @@ mod ready;
 mod retries;
 mod streaming;
 mod tidy;
+mod up_alone;
 mod up_restart;
 mod usage;

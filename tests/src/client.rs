@@ -163,6 +163,8 @@ pub struct Events {
     pub raw: Vec<u8>,
     body: BoxStream<'static, reqwest::Result<Bytes>>,
     buffer: BytesMut,
+    /// Up to here no event ends in the buffer.
+    seen: usize,
 }
 
 /// A stream read to its end.
@@ -208,6 +210,7 @@ impl Events {
             raw: Vec::new(),
             body: response.bytes_stream().boxed(),
             buffer: BytesMut::new(),
+            seen: 0,
         })
     }
 
@@ -224,8 +227,9 @@ impl Events {
     /// The data of the next event; `None` at a clean end. A connection that breaks is an error.
     pub async fn next(&mut self) -> Result<Option<String>> {
         loop {
-            if let Some(end) = self.buffer.windows(2).position(|w| w == b"\n\n") {
-                let event = self.buffer.split_to(end + 2);
+            if let Some(end) = self.buffer[self.seen..].windows(2).position(|w| w == b"\n\n") {
+                let event = self.buffer.split_to(self.seen + end + 2);
+                self.seen = 0;
                 let text = std::str::from_utf8(&event)?;
                 let data: Vec<&str> =
                     text.lines().filter_map(|l| l.strip_prefix("data:")).map(str::trim).collect();
@@ -234,6 +238,7 @@ impl Events {
                 }
                 continue;
             }
+            self.seen = self.buffer.len().saturating_sub(1);
             match self.body.next().await {
                 Some(chunk) => {
                     let chunk = chunk?;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ pub struct Spec {
     pub args: Vec<OsString>,
     /// Its whole environment beside `PATH` and `HOME`.
     pub env: Vec<(String, String)>,
-    /// Where its output goes; each start goes on where the last one ended.
+    /// Where its standard error goes; each start goes on where the last one ended.
     pub log: PathBuf,
     /// The user to run as; this process's own where absent.
     pub user: Option<(u32, u32)>,
@@ -31,6 +31,11 @@ impl Spec {
     /// A process without arguments and environment.
     pub fn new(name: impl Into<String>, program: PathBuf, log: PathBuf) -> Self {
         Self { name: name.into(), program, args: Vec::new(), env: Vec::new(), log, user: None }
+    }
+
+    /// Where its standard output goes.
+    pub fn out(&self) -> PathBuf {
+        self.log.with_extension("out")
     }
 
     /// Adds arguments.
@@ -65,9 +70,9 @@ impl Spec {
 
     /// Starts it, in a process group of its own.
     pub fn start(&self) -> Result<Process> {
-        let log = File::options().create(true).append(true).open(&self.log)?;
+        let open = |path: &Path| File::options().create(true).append(true).open(path);
         let mut command = self.command();
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+        command.stdin(Stdio::null()).stdout(open(&self.out())?).stderr(open(&self.log)?).process_group(0);
         let child = command.spawn().with_context(|| format!("cannot start {}", self.program.display()))?;
         Ok(Process { spec: self.clone(), child, paused: false })
     }
@@ -157,9 +162,14 @@ impl Process {
         self.wait(within)
     }
 
-    /// Everything it has said.
+    /// Everything it has said on standard error.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.spec.log).unwrap_or_default()
+    }
+
+    /// Everything it has said on standard output.
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.spec.out()).unwrap_or_default()
     }
 
     /// The memory it has in use, in bytes (`VmRSS`).
