@@ -79,7 +79,7 @@ pub(crate) fn chat(
     body: &[u8],
     budget: Duration,
 ) -> Result<Envelope, Fault> {
-    let Scan { model, stream, include_usage, estimate: _ } = openai_chat::scan(body)?;
+    let Scan { model, stream, include_usage, estimate } = openai_chat::scan(body)?;
     call.model = Some(model.clone());
     let Some(project) = config.project(&key.project) else {
         // Keys are projected ahead of the configuration that names their project.
@@ -108,6 +108,7 @@ pub(crate) fn chat(
         on_disconnect: project.on_disconnect,
         body: Body::Inline,
         body_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
+        estimate: Some(estimate),
         client_request_id: call.client_id_text().map(str::to_owned),
         traceparent: Some(call.traceparent.clone()),
         path: Vec::new(),

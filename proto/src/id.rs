@@ -10,6 +10,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
+/// The length of a request's id as text.
+const REQUEST_BYTES: usize = 36;
+/// The length of a request's id, a dot, a token and a dot as text.
+const ATTEMPT_BYTES: usize = REQUEST_BYTES + 18;
+
 /// Text that is not an id of the kind asked for.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 #[error("not a {kind} id")]
@@ -33,6 +38,12 @@ impl RequestId {
     pub fn as_u128(self) -> u128 {
         self.0
     }
+
+    fn put(self, text: &mut [u8; REQUEST_BYTES]) {
+        let (prefix, digits) = text.split_at_mut(Self::PREFIX.len());
+        prefix.copy_from_slice(Self::PREFIX.as_bytes());
+        put_hex(digits, &self.0.to_be_bytes());
+    }
 }
 
 impl Default for RequestId {
@@ -43,10 +54,9 @@ impl Default for RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 32];
-        put_hex(&mut digits, &self.0.to_be_bytes());
-        f.write_str(Self::PREFIX)?;
-        f.write_str(ascii(&digits))
+        let mut text = [0; REQUEST_BYTES];
+        self.put(&mut text);
+        f.write_str(ascii(&text))
     }
 }
 
@@ -158,7 +168,11 @@ pub struct AttemptId {
 
 impl fmt::Display for AttemptId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.", self.request, self.token)?;
+        let mut text = [b'.'; ATTEMPT_BYTES];
+        let (request, rest) = text.split_first_chunk_mut().ok_or(fmt::Error)?;
+        self.request.put(request);
+        put_hex(&mut rest[1..17], &self.token.0.to_be_bytes());
+        f.write_str(ascii(&text))?;
         fmt::Display::fmt(&self.k, f)
     }
 }
@@ -205,6 +219,8 @@ mod tests {
     fn ids_read_back_what_they_print() {
         assert_eq!(Token(0x0123_4567_89ab_cdef).to_string(), "0123456789abcdef");
         assert_eq!(RequestId(0xf).to_string(), format!("req_{:032x}", 0xf));
+        let attempt = AttemptId { request: RequestId(0xf), token: Token(0xe), k: 12 };
+        assert_eq!(attempt.to_string(), format!("req_{:032x}.{:016x}.12", 0xf, 0xe));
         let attempt = AttemptId { request: RequestId::new(), token: Token::random(), k: 3 };
         assert_eq!(attempt.to_string().parse(), Ok(attempt));
         assert_eq!(

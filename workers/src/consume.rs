@@ -175,7 +175,10 @@ async fn plan(work: &Work, payload: Bytes) -> Result<Plan, Fault> {
         return Err(execute::no_route());
     }
     let body = body::open(work, payload).await?;
-    let estimate = scan(&body)?.estimate;
+    let estimate = match work.envelope.estimate {
+        Some(estimate) => estimate,
+        None => scan(&body)?.estimate,
+    };
     Ok(Plan { set, chain, body, estimate })
 }
 

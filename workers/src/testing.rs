@@ -21,6 +21,7 @@ pub(crate) fn envelope() -> Envelope {
         on_disconnect: OnDisconnect::Cancel,
         body: Body::Inline,
         body_bytes: 2,
+        estimate: None,
         client_request_id: None,
         traceparent: None,
         path: Vec::new(),

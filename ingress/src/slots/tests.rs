@@ -41,6 +41,7 @@ fn envelope(request: RequestId, stream: bool) -> Arc<Envelope> {
         on_disconnect: OnDisconnect::Cancel,
         body: Body::Inline,
         body_bytes: 2,
+        estimate: None,
         client_request_id: None,
         traceparent: None,
         path: Vec::new(),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use crate::dialect::Dialect;
 use crate::id::{IngressId, RequestId};
 use crate::money::NanoUsd;
+use crate::usage::Estimate;
 
 pub(super) const VERSION: u32 = 1;
 
@@ -40,6 +41,9 @@ pub struct Envelope {
     pub body: Body,
     /// Length of the body before sealing, in bytes.
     pub body_bytes: u64,
+    /// What the call may use, read off the body at admission so that a worker need not read it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
     /// The caller's own request id, if it sent a well-formed one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_request_id: Option<String>,

@@ -172,6 +172,7 @@ impl Stack {
             on_disconnect: OnDisconnect::Cancel,
             body: Body::Inline,
             body_bytes: body.len() as u64,
+            estimate: None,
             client_request_id: None,
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
             path: Vec::new(),
