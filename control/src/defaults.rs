@@ -109,11 +109,19 @@ fn provider(name: &str, kind: ProviderKind, base_url: Option<String>, key: Optio
     // Only LiteLLM has an address of its own here, and it usually stands next to Forebay.
     let allow_private_network = base_url.is_some();
     let api_key = key.map(|name| SecretRef::Env(name.to_owned()));
-    Provider { name: name.to_owned(), kind, base_url, api_key, allow_private_network }
+    Provider {
+        name: name.to_owned(),
+        kind,
+        base_url,
+        api_key,
+        api_version: None,
+        region: None,
+        allow_private_network,
+    }
 }
 
 fn model(alias: &str, provider: &str, model: &str, price: Option<Price>) -> Model {
-    let target = Target { provider: provider.to_owned(), model: model.to_owned() };
+    let target = Target { provider: provider.to_owned(), model: model.to_owned(), underlying_model: None };
     Model { alias: alias.to_owned(), strategy: Strategy::Simple, targets: vec![target], price }
 }
 

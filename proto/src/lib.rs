@@ -20,10 +20,14 @@
 //! | [`config`] | the configuration document every process runs with |
 //! | [`secret`] | secrets that cannot be printed, keys derived from the master secret |
 //! | [`dialect`] | wire formats of callers and providers |
+//! | [`canonical`] | the one form every dialect becomes between two that differ |
+//! | [`catalogue`] | what models can do |
 //! | [`redact`] | secrets cut out of texts that others wrote |
 //! | [`nats`] | connecting, publishing with an acknowledgement, declaring streams |
 //! | [`clock`] | the one place that reads the wall clock |
 
+pub mod canonical;
+pub mod catalogue;
 pub mod clock;
 pub mod config;
 pub mod ctl;

@@ -14,12 +14,40 @@ pub struct Usage {
     /// Input tokens read from a prompt cache.
     #[serde(default)]
     pub cached_input_tokens: u64,
-    /// Input tokens written to a prompt cache.
+    /// Input tokens written to a prompt cache, whatever its lifetime.
     #[serde(default)]
     pub cache_write_tokens: u64,
+    /// Those of them written to the long-lived cache (hours).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cache_write_long_tokens: u64,
     /// Output tokens spent on reasoning.
     #[serde(default)]
     pub reasoning_tokens: u64,
+    /// Searches that the provider ran and bills by the piece.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub web_searches: u64,
+    /// The tier that served it, where the provider says and it is not the standard one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// A service tier that has its own price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// Slower and cheaper.
+    Flex,
+    /// Faster and dearer (OpenAI's `priority`, also asked for as `fast`).
+    Priority,
+    /// Fastest (OpenAI's `ultrafast`, Anthropic's `speed: fast`).
+    Fast,
+    /// In bulk.
+    Batch,
 }
 
 /// What a provider reported, already in our meaning of input and output; `None` = it did not say.
@@ -35,8 +63,14 @@ pub struct Reported {
     pub cached_input_tokens: Option<u64>,
     /// See [`Usage::cache_write_tokens`].
     pub cache_write_tokens: Option<u64>,
+    /// See [`Usage::cache_write_long_tokens`].
+    pub cache_write_long_tokens: Option<u64>,
     /// See [`Usage::reasoning_tokens`].
     pub reasoning_tokens: Option<u64>,
+    /// See [`Usage::web_searches`].
+    pub web_searches: Option<u64>,
+    /// See [`Usage::tier`].
+    pub tier: Option<Tier>,
 }
 
 /// Our own guess, used where the provider is silent: characters divided by four, rounded up, at least one.
@@ -135,16 +169,25 @@ pub fn reconcile(reported: Option<&Reported>, estimate: Estimate) -> Reconciled 
     };
     let cached = r.cached_input_tokens.unwrap_or(0);
     let written = r.cache_write_tokens.unwrap_or(0);
+    let long = r.cache_write_long_tokens.unwrap_or(0);
     let reasoning = r.reasoning_tokens.unwrap_or(0);
     let usage = Usage {
         input_tokens: input,
         output_tokens: output,
         cached_input_tokens: cached.min(input),
         cache_write_tokens: written.min(input - cached.min(input)),
+        cache_write_long_tokens: long.min(written).min(input - cached.min(input)),
         reasoning_tokens: reasoning.min(output),
+        web_searches: r.web_searches.unwrap_or(0),
+        tier: r.tier,
     };
-    let cut = (usage.cached_input_tokens, usage.cache_write_tokens, usage.reasoning_tokens);
-    if cut != (cached, written, reasoning) {
+    let cut = (
+        usage.cached_input_tokens,
+        usage.cache_write_tokens,
+        usage.cache_write_long_tokens,
+        usage.reasoning_tokens,
+    );
+    if cut != (cached, written, long, reasoning) {
         warnings.push(UsageWarning::ProviderDetailTokensExceedTotal);
     }
     Reconciled { usage, source, warnings }

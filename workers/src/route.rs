@@ -55,8 +55,10 @@ mod tests {
     use proto::config::Target;
 
     fn model(strategy: Strategy, targets: &[(&str, &str)]) -> Model {
-        let targets =
-            targets.iter().map(|(p, m)| Target { provider: (*p).into(), model: (*m).into() }).collect();
+        let targets = targets
+            .iter()
+            .map(|(p, m)| Target { provider: (*p).into(), model: (*m).into(), underlying_model: None })
+            .collect();
         Model { alias: "fast".into(), strategy, targets, price: None }
     }
 

@@ -103,7 +103,12 @@ impl Upstreams {
                 let start = || scripted::start(&self.tracker, self.shutdown.clone());
                 Some(self.scripted.get_or_try_init(start).await.map_err(UnusableError::Scripted)?.as_str())
             }
-            ProviderKind::Openai | ProviderKind::OpenaiCompatible => None,
+            ProviderKind::Openai
+            | ProviderKind::OpenaiCompatible
+            | ProviderKind::Anthropic
+            | ProviderKind::AzureOpenai
+            | ProviderKind::Gemini
+            | ProviderKind::Bedrock => None,
         };
         Upstream::build(provider, &self.settings, built_in).await
     }

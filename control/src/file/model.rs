@@ -99,7 +99,11 @@ fn target(walk: &mut Walk<'_>, path: String, value: &Spanned<DeValue<'_>>) -> Op
     if let Some(provider) = &provider {
         walk.check_provider(provider);
     }
-    Some(Target { provider: provider?.value.to_owned(), model: model?.value.to_owned() })
+    Some(Target {
+        provider: provider?.value.to_owned(),
+        model: model?.value.to_owned(),
+        underlying_model: None,
+    })
 }
 
 fn price(walk: &mut Walk<'_>, path: String, value: &Spanned<DeValue<'_>>) -> Option<Price> {

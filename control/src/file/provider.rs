@@ -52,6 +52,8 @@ pub(super) fn read(
         kind: kind?,
         base_url: url,
         api_key,
+        api_version: None,
+        region: None,
         allow_private_network,
     })
 }

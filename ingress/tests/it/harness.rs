@@ -109,7 +109,7 @@ pub fn config() -> Config {
     let model = |alias: &str| Model {
         alias: alias.to_owned(),
         strategy: Strategy::Simple,
-        targets: vec![Target { provider: "primary".into(), model: "up".into() }],
+        targets: vec![Target { provider: "primary".into(), model: "up".into(), underlying_model: None }],
         price: None,
     };
     Config {
@@ -121,6 +121,8 @@ pub fn config() -> Config {
             kind: ProviderKind::Openai,
             base_url: None,
             api_key: None,
+            api_version: None,
+            region: None,
             allow_private_network: false,
         }],
         models: vec![model("fast"), model("org/slow")],

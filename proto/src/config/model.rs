@@ -38,6 +38,10 @@ pub struct Target {
     pub provider: String,
     /// The model's name there; `*` passes on the name that the caller used.
     pub model: String,
+    /// The model behind a name that does not tell it (an Azure deployment, an inference profile's ARN): it says
+    /// what the target can do and what it costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub underlying_model: Option<String>,
 }
 
 impl Target {

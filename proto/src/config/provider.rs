@@ -19,6 +19,12 @@ pub struct Provider {
     /// Where its secret is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<SecretRef>,
+    /// Azure: the dated version for the deployment paths; the v1 paths where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// Bedrock: its region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Whether its address may be a private one, and plain http.
     #[serde(default)]
     pub allow_private_network: bool,
@@ -32,6 +38,14 @@ pub enum ProviderKind {
     Openai,
     /// Anything that speaks OpenAI's Chat Completions.
     OpenaiCompatible,
+    /// Anthropic.
+    Anthropic,
+    /// OpenAI's models at Azure.
+    AzureOpenai,
+    /// Google's Gemini Developer API.
+    Gemini,
+    /// Amazon Bedrock.
+    Bedrock,
     /// The built-in scripted provider, present only where none is configured and never in production.
     Scripted,
 }
@@ -42,6 +56,10 @@ impl ProviderKind {
         match self {
             Self::Openai => "openai",
             Self::OpenaiCompatible => "openai_compatible",
+            Self::Anthropic => "anthropic",
+            Self::AzureOpenai => "azure_openai",
+            Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock",
             Self::Scripted => "scripted",
         }
     }

@@ -55,6 +55,8 @@ fn provider(name: &str, url: &str) -> Provider {
         kind: ProviderKind::OpenaiCompatible,
         base_url: Some(url.to_owned()),
         api_key: None,
+        api_version: None,
+        region: None,
         allow_private_network: true,
     }
 }
@@ -73,7 +75,9 @@ fn serve(port: u16, dir: &std::path::Path) -> Child {
 /// A configuration whose model `fast` falls back along the given providers.
 pub fn config(urls: &[&str]) -> Config {
     let name = |n: usize| format!("p{n}");
-    let targets = (0..urls.len()).map(|n| Target { provider: name(n), model: format!("up-{n}") }).collect();
+    let targets = (0..urls.len())
+        .map(|n| Target { provider: name(n), model: format!("up-{n}"), underlying_model: None })
+        .collect();
     Config {
         version: 1,
         published_ms: 1,

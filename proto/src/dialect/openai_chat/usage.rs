@@ -88,6 +88,7 @@ pub(super) fn reported(raw: &str) -> Option<Reported> {
             .or_else(|| wire.cached_tokens.get()),
         cache_write_tokens: input.written.or_else(|| wire.cache_creation_input_tokens.get()),
         reasoning_tokens: output.reasoning.or_else(|| wire.reasoning_tokens.get()),
+        ..Reported::default()
     };
     (reported != Reported::default()).then_some(reported)
 }
@@ -128,6 +129,7 @@ mod tests {
             cached_input_tokens: Some(1024),
             cache_write_tokens: Some(128),
             reasoning_tokens: Some(64),
+            ..Reported::default()
         };
         assert_eq!(reported(usage), Some(expected));
     }

@@ -11,6 +11,7 @@ use bytes::BytesMut;
 
 use self::forward::Forwarder;
 use super::UpstreamError;
+use crate::dialect::codec::Relay;
 use crate::dialect::sse::{Splitter, TooLarge};
 use crate::fault::{Fault, FaultCode};
 use crate::money::Price;
@@ -39,8 +40,8 @@ pub enum BrokenStream {
     /// An event above the size limit of 16 MiB.
     #[error("the provider sent an event that is too large")]
     TooLarge,
-    /// An event whose data is no chat completion chunk.
-    #[error("the provider sent an event that is not a chat completion chunk")]
+    /// An event that is not what its dialect says.
+    #[error("the provider sent an event that is not of its dialect")]
     NotAChunk,
     /// The stream ended before the answer did.
     #[error("the provider ended its stream before the answer was complete")]
@@ -53,7 +54,7 @@ impl BrokenStream {
         let message = match self {
             Self::Upstream(error) => return error.fault(FaultCode::UpstreamError),
             Self::TooLarge => "The provider sent an event that is larger than 16 MiB.",
-            Self::NotAChunk => "The provider sent an event that is not a chat completion chunk.",
+            Self::NotAChunk => "The provider sent an event that cannot be read as one of its dialect.",
             Self::CutShort => "The provider ended its stream before the answer was complete.",
         };
         Fault::new(FaultCode::UpstreamError, message)
@@ -72,6 +73,32 @@ pub struct ChatStream {
     splitter: Splitter,
     forwarder: Forwarder,
     broken: bool,
+}
+
+impl Relay for ChatStream {
+    fn push(&mut self, bytes: &[u8], out: &mut BytesMut) -> Result<(), BrokenStream> {
+        Self::push(self, bytes, out)
+    }
+
+    fn finish(&mut self, out: &mut BytesMut) -> Result<(), BrokenStream> {
+        Self::finish(self, out)
+    }
+
+    fn is_done(&self) -> bool {
+        Self::is_done(self)
+    }
+
+    fn has_content(&self) -> bool {
+        Self::has_content(self)
+    }
+
+    fn reported(&self) -> Option<Reported> {
+        Self::reported(self)
+    }
+
+    fn output_chars(&self) -> u64 {
+        Self::output_chars(self)
+    }
 }
 
 impl ChatStream {

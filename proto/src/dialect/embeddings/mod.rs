@@ -1,0 +1,1 @@
+//! OpenAI Embeddings, and what other providers make of them.

@@ -1,0 +1,1 @@
+//! Gemini's `generateContent`: a dialect of providers alone.

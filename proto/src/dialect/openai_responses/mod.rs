@@ -1,0 +1,1 @@
+//! OpenAI Responses: the dialect of callers and of providers.
