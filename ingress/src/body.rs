@@ -14,6 +14,8 @@ use hyper::body::Body;
 use proto::fault::{Fault, FaultCode};
 use tokio::time::{Instant, Sleep};
 
+use crate::call::Call;
+
 use crate::config::Config;
 
 /// Room made in advance for a body in several pieces, whatever length it claims to have.
@@ -87,6 +89,7 @@ impl Drop for Share {
 
 /// Reads a whole body. Errs with 400, 408, 413 or 503.
 pub(crate) async fn read<B>(
+    call: &Call,
     body: B,
     headers: &HeaderMap,
     config: &Config,
@@ -96,7 +99,7 @@ where
     B: Body<Data = Bytes, Error: std::fmt::Display>,
 {
     let mut body = pin!(body);
-    let read = collect(body.as_mut(), headers, config, budget).await;
+    let read = collect(call, body.as_mut(), headers, config, budget).await;
     // Who is too slow to be waited for is not waited for.
     if read.as_ref().is_err_and(|fault| fault.code != FaultCode::RequestTimeout) {
         linger(body, headers).await;
@@ -122,6 +125,7 @@ pub(crate) async fn linger<B: Body<Data = Bytes>>(mut body: Pin<&mut B>, headers
 }
 
 async fn collect<B>(
+    call: &Call,
     mut body: Pin<&mut B>,
     headers: &HeaderMap,
     config: &Config,
@@ -148,7 +152,8 @@ where
             Ok(None) => break,
             Ok(Some(Ok(frame))) => frame,
             Ok(Some(Err(error))) => {
-                tracing::debug!(error = %error, "a request body broke off");
+                let (request_id, traceparent) = (call.id_text(), &call.traceparent);
+                tracing::debug!(request_id, traceparent, error = %error, "a request body broke off");
                 return Err(Fault::new(FaultCode::InvalidRequest, "The body ended before it was complete."));
             }
             Err(TimedOut) => {
@@ -207,6 +212,11 @@ mod tests {
     use hyper::body::Frame;
 
     use super::*;
+    use crate::metrics::{Metrics, Route};
+
+    fn call() -> Call {
+        Call::begin(&Arc::new(Metrics::new()), Route::Other, &HeaderMap::new())
+    }
 
     fn small() -> Config {
         Config {
@@ -223,7 +233,7 @@ mod tests {
 
     async fn status<B: Body<Data = Bytes, Error: std::fmt::Display>>(body: B, headers: &HeaderMap) -> u16 {
         let budget = BodyBudget::new(1000);
-        let read = read(body, headers, &small(), &budget).await;
+        let read = read(&call(), body, headers, &small(), &budget).await;
         let status = read.as_ref().map_or_else(Fault::status, |_| 200);
         drop(read);
         assert_eq!(budget.held(), 0);
@@ -233,10 +243,13 @@ mod tests {
     #[tokio::test]
     async fn a_body_in_pieces_is_put_together() {
         let budget = BodyBudget::new(10);
-        let held = read(chunks(&["ab", "cd", "", "ef"]), &HeaderMap::new(), &small(), &budget).await.unwrap();
+        let held = read(&call(), chunks(&["ab", "cd", "", "ef"]), &HeaderMap::new(), &small(), &budget)
+            .await
+            .unwrap();
         assert_eq!((&held.bytes[..], budget.held()), (&b"abcdef"[..], 6));
         // What is held counts against the next one.
-        let refused = read(chunks(&["12345"]), &HeaderMap::new(), &small(), &budget).await.unwrap_err();
+        let refused =
+            read(&call(), chunks(&["12345"]), &HeaderMap::new(), &small(), &budget).await.unwrap_err();
         assert_eq!(refused.code, FaultCode::Overloaded);
     }
 

@@ -71,11 +71,11 @@ pub(crate) async fn dispatch(app: &Arc<App>, mut envelope: Envelope, body: Held)
     let started = Instant::now();
     let budget = Duration::from_millis(envelope.budget_ms);
     let Held { bytes, share } = body;
-    let mut sealed = seal(app, envelope.request, &bytes)?;
+    let mut sealed = seal(app, &envelope, &bytes)?;
     drop(bytes);
     let mut headers = headers(&envelope)?;
     if sealed.len() + header_bytes(&headers) > inline_max(app) {
-        envelope.body = Body::Object(store(app, envelope.request, &sealed, budget).await?);
+        envelope.body = Body::Object(store(app, &envelope, &sealed, budget).await?);
         headers = self::headers(&envelope)?;
         sealed = Bytes::new();
     }
@@ -103,9 +103,14 @@ pub(crate) async fn dispatch(app: &Arc<App>, mut envelope: Envelope, body: Held)
     }
 }
 
-fn seal(app: &App, request: RequestId, body: &[u8]) -> Result<Bytes, Fault> {
-    app.projection.ring().seal(request, body, &app.day_key().1).map_err(|error| {
-        tracing::error!(request_id = %request, error = %error, "a payload could not be sealed");
+fn seal(app: &App, envelope: &Envelope, body: &[u8]) -> Result<Bytes, Fault> {
+    app.projection.ring().seal(envelope.request, body, &app.day_key().1).map_err(|error| {
+        tracing::error!(
+            request_id = %envelope.request,
+            traceparent = envelope.traceparent,
+            error = %error,
+            "a payload could not be sealed"
+        );
         Fault::new(FaultCode::Unavailable, "The gateway cannot protect requests at the moment.")
             .retry_after(RETRY_AFTER_MS)
     })
@@ -113,7 +118,12 @@ fn seal(app: &App, request: RequestId, body: &[u8]) -> Result<Bytes, Fault> {
 
 fn headers(envelope: &Envelope) -> Result<async_nats::HeaderMap, Fault> {
     envelope.to_headers().map_err(|error| {
-        tracing::error!(request_id = %envelope.request, error = %error, "an envelope does not encode");
+        tracing::error!(
+            request_id = %envelope.request,
+            traceparent = envelope.traceparent,
+            error = %error,
+            "an envelope does not encode"
+        );
         Fault::new(FaultCode::Internal, "The request could not be stored.")
     })
 }
@@ -131,8 +141,8 @@ fn inline_max(app: &App) -> usize {
 }
 
 /// Puts a sealed body into the object store, and returns its name there.
-async fn store(app: &App, request: RequestId, sealed: &Bytes, patience: Duration) -> Result<String, Fault> {
-    let name = request.to_string();
+async fn store(app: &App, envelope: &Envelope, sealed: &Bytes, patience: Duration) -> Result<String, Fault> {
+    let name = envelope.request.to_string();
     let meta = ObjectMetadata {
         name: name.clone(),
         chunk_size: Some(OBJECT_CHUNK_BYTES.min(inline_max(app))),
@@ -144,7 +154,12 @@ async fn store(app: &App, request: RequestId, sealed: &Bytes, patience: Duration
     match tokio::time::timeout(patience, put).await {
         Ok(Ok(_)) => Ok(name),
         Ok(Err(error)) => {
-            tracing::warn!(request_id = %request, error = %error, "a large body could not be stored");
+            tracing::warn!(
+                request_id = %envelope.request,
+                traceparent = envelope.traceparent,
+                error = %error,
+                "a large body could not be stored"
+            );
             Err(unavailable())
         }
         Err(_) => Err(unavailable()),
@@ -153,10 +168,12 @@ async fn store(app: &App, request: RequestId, sealed: &Bytes, patience: Duration
 
 /// Nobody knows whether the request was stored, or it cannot be: whoever has it will be told to stop.
 fn not_stored(app: &App, request: RequestId, error: &PublishError) -> Fault {
+    let traceparent = app.slots.find(request).and_then(|envelope| envelope.traceparent.clone());
     app.slots.abandon(request, Instant::now());
     app.metrics.ended(EndedBy::Publish, 1);
     tracing::warn!(
         request_id = %request,
+        traceparent,
         subject = subject::REQUESTS_STREAM,
         error = %error,
         "a request was not acknowledged by its stream"

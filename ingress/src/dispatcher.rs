@@ -11,7 +11,6 @@ use proto::reply::Frame;
 use tokio::time::MissedTickBehavior;
 
 use crate::metrics::EndedBy;
-use crate::slots::Verdict;
 use crate::state::App;
 
 /// How often slots are looked at for what time does to them.
@@ -52,8 +51,14 @@ fn take_frame(app: &App, message: &Message) {
     let token = frame.token;
     let heard = app.slots.frame(request, frame, Instant::now());
     app.metrics.frame(heard.verdict);
-    if matches!(heard.verdict, Verdict::Gap | Verdict::Overflow) {
-        tracing::warn!(request_id = %request, token = %token, verdict = ?heard.verdict, "an answer was given up");
+    if let Some(envelope) = heard.given_up {
+        tracing::warn!(
+            request_id = %request,
+            traceparent = envelope.traceparent,
+            token = %token,
+            verdict = ?heard.verdict,
+            "an answer was given up"
+        );
     }
     if let Some(cancel) = heard.cancel {
         app.outbox.cancel(cancel);
@@ -67,7 +72,14 @@ fn take_ask(app: &App, message: Message) {
     };
     let (answer, cancel) = app.slots.ask(&ask, Instant::now());
     app.metrics.asked(ask.question, &answer);
-    tracing::debug!(request_id = %ask.request, token = %ask.token, question = ?ask.question, ?answer, "asked");
+    tracing::debug!(
+        request_id = %ask.request,
+        traceparent = app.slots.find(ask.request).and_then(|envelope| envelope.traceparent.clone()),
+        token = %ask.token,
+        question = ?ask.question,
+        ?answer,
+        "asked"
+    );
     app.outbox.answer(reply, answer);
     if let Some(cancel) = cancel {
         app.outbox.cancel(cancel);

@@ -5,6 +5,7 @@ use std::time::Instant;
 use proto::event::Event;
 
 use crate::book::changes::{Changes, IncidentKind};
+use crate::book::request::Request;
 use crate::book::{At, Books};
 use crate::checkpoint::{Checkpoint, new_day};
 use crate::error::Error;
@@ -82,16 +83,7 @@ impl Clerk {
                 return Err(Error::Contradicted(what));
             }
         }
-        for incident in &changes.incidents {
-            let kind = incident.kind.as_str();
-            tracing::error!(
-                kind,
-                subject = incident.subject,
-                seq = incident.at.seq,
-                note = incident.note,
-                "incident"
-            );
-        }
+        say(&self.books, &changes, first.seq);
         metrics::committed(&changes, events, started.elapsed());
         self.books.committed(&changes, last.ms);
         self.cursor = last;
@@ -127,10 +119,46 @@ impl Clerk {
             let ours = changes.transfers.swap_remove(position);
             if let Outcome::ExistsWithDifferent(field) = ours.against(&there) {
                 let note = format!("the transfer exists with another {field}; the first one stands");
-                changes.incident(IncidentKind::ExistsWithDifferent, at, ours.id, note);
+                let attempt = ours.attempt;
+                let subject = self.books.request(attempt.request).and_then(Request::subject);
+                let traceparent = subject.and_then(|subject| subject.traceparent.as_deref());
+                let incident = changes.incident(IncidentKind::ExistsWithDifferent, at, ours.id, note);
+                incident.about(attempt.request, traceparent);
             }
         }
         Ok(())
+    }
+}
+
+/// Logs what a batch that begins with event `first` noted, and which upstream calls it gave up.
+fn say(books: &Books, changes: &Changes, first: u64) {
+    for incident in &changes.incidents {
+        tracing::error!(
+            request_id = incident.request.map(tracing::field::display),
+            traceparent = incident.traceparent,
+            kind = incident.kind.as_str(),
+            subject = incident.subject,
+            seq = incident.at.seq,
+            note = incident.note,
+            "incident"
+        );
+    }
+    if changes.counts.unknown == 0 {
+        return;
+    }
+    for id in &changes.attempts {
+        let attempt = books.request(id.request).and_then(|request| request.attempt(*id));
+        let Some(attempt) = attempt else { continue };
+        if let Some(given_up) = attempt.given_up.as_ref().filter(|given_up| given_up.seq >= first) {
+            tracing::warn!(
+                request_id = %id.request,
+                traceparent = attempt.subject.traceparent,
+                attempt = %id,
+                provider = attempt.call.provider,
+                seq = given_up.seq,
+                "an upstream call is given up: nobody knows its outcome"
+            );
+        }
     }
 }
 
@@ -173,6 +201,8 @@ pub(crate) fn apply_all(books: &mut Books, records: Vec<Record>) -> Changes {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
     use crate::fixtures::{self, NOON, Story};
 
@@ -209,6 +239,48 @@ mod tests {
         assert_eq!(state.open.keys().collect::<Vec<_>>(), [&open.request]);
         let debits: Vec<_> = state.accounts.values().map(|t| t.debits.0).collect();
         assert_eq!(debits, [1500, 0], "the second outcome belongs to the next day");
+    }
+
+    /// What was logged while it lives, one JSON object a line.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_logged_of_a_request_names_it_and_its_trace() {
+        let (log, test) = (Log::default(), fixtures::sqlite().await);
+        let writer = log.clone();
+        let json = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
+        let logging = tracing::subscriber::set_default(json.finish());
+        let mut clerk = clerk(&test.db).await;
+        let mut story = Story::new("acme", NOON);
+        story.subject.traceparent = Some("00-trace-span-01".to_owned());
+        let told = vec![
+            Event::Config(fixtures::config(1)),
+            story.announced(1, 1),
+            story.takeover(2),
+            story.used(2, 1, 10),
+            story.used(2, 1, 11),
+        ];
+        assert!(clerk.apply(records(1, NOON, told)).await.unwrap());
+        drop(logging);
+        let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        for message in ["incident", "an upstream call is given up: nobody knows its outcome"] {
+            let line = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            let said: Vec<_> = line.filter(|line| line["message"] == message).collect();
+            assert_eq!(said.len(), 1, "{message}: {lines}");
+            assert_eq!(said[0]["request_id"], story.request.to_string());
+            assert_eq!(said[0]["traceparent"], "00-trace-span-01");
+        }
     }
 
     #[tokio::test]

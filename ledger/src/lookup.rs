@@ -55,9 +55,7 @@ async fn serve(link: &Link, db: &Db, shutdown: &CancellationToken) -> Result<(),
         while answers.try_join_next().is_some() {}
         let (link, db) = (link.clone(), db.clone());
         answers.spawn(async move {
-            if tokio::time::timeout(PATIENCE, answer(&link, &db, question)).await.is_err() {
-                tracing::warn!("a look-up took too long");
-            }
+            answer(&link, &db, question).await;
             drop(permit);
         });
     }
@@ -72,17 +70,19 @@ async fn answer(link: &Link, db: &Db, question: Message) {
         return;
     };
     // Without an answer the asker's time runs out and it says that the books cannot be read.
-    match find(db, &lookup).await {
-        Ok(found) => {
+    match tokio::time::timeout(PATIENCE, find(db, &lookup)).await {
+        Ok(Ok(found)) => {
             metrics::looked_up(found.is_some());
             let Ok(text) = serde_json::to_vec(&found) else { return };
-            if let Err(error) = link.client.publish(reply, Bytes::from(text)).await {
-                tracing::debug!(error = %error, "an answer was not sent");
+            let sent = tokio::time::timeout(PATIENCE, link.client.publish(reply, Bytes::from(text))).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                tracing::debug!(about = %lookup.request, "an answer was not sent");
             }
         }
-        Err(error) => {
-            tracing::warn!(request_id = %lookup.request, error = chain(&error), "a look-up failed");
+        Ok(Err(error)) => {
+            tracing::warn!(about = %lookup.request, error = chain(&error), "a look-up failed");
         }
+        Err(_) => tracing::warn!(about = %lookup.request, "a look-up took too long"),
     }
 }
 

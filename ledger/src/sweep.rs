@@ -61,18 +61,33 @@ fn end(id: RequestId, request: &Request) -> Vec<Event> {
 /// Publishes what is due. What fails is due again next time.
 pub(crate) async fn publish(link: &Link, events: Vec<Event>) {
     for event in events {
+        let request_id = event.request().map(tracing::field::display);
+        let traceparent = event.particulars().and_then(|subject| subject.traceparent.as_deref());
         match publish_event(link, &event, PATIENCE).await {
             Ok(_) if matches!(event, Event::Takeover(_)) => {
-                tracing::warn!(event = event.id(), "attempts past their deadline are given up");
+                tracing::warn!(
+                    request_id,
+                    traceparent,
+                    event_id = event.id(),
+                    "attempts past their deadline are given up"
+                );
             }
             Ok(_) => {
                 metrics::swept();
-                tracing::warn!(event = event.id(), "a request that nobody ended is closed");
+                tracing::warn!(
+                    request_id,
+                    traceparent,
+                    event_id = event.id(),
+                    "a request that nobody ended is closed"
+                );
             }
             Err(failed) => {
+                let error = error::chain(&failed);
                 tracing::warn!(
-                    event = event.id(),
-                    error = error::chain(&failed),
+                    request_id,
+                    traceparent,
+                    event_id = event.id(),
+                    error,
                     "a sweep was not published"
                 );
                 return;

@@ -283,6 +283,17 @@ impl Event {
         }
     }
 
+    /// The particulars of the request that it is about, if it is about one.
+    pub fn particulars(&self) -> Option<&Subject> {
+        match self {
+            Self::Attempt(e) => Some(&e.subject),
+            Self::Usage(e) => Some(&e.subject),
+            Self::Takeover(e) => Some(&e.subject),
+            Self::Closed(e) => Some(&e.subject),
+            Self::Config(_) => None,
+        }
+    }
+
     /// The event's id: its message id, and what transfers are derived from.
     pub fn id(&self) -> String {
         match self {

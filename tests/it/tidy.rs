@@ -112,6 +112,36 @@ fn the_tree_speaks_of_the_product_alone() -> Result<()> {
     Ok(())
 }
 
+/// The text from an opening bracket's content to its end.
+fn enclosed(text: &str) -> &str {
+    let mut depth = 1;
+    let end = text.find(|c| {
+        depth += match c {
+            '(' => 1,
+            ')' => -1,
+            _ => 0,
+        };
+        depth == 0
+    });
+    &text[..end.unwrap_or(text.len())]
+}
+
+#[test]
+fn log_lines_about_a_request_name_its_trace() -> Result<()> {
+    for (name, text) in tree()? {
+        let calls = text.match_indices("tracing::").filter_map(|(at, _)| {
+            let (_, arguments) =
+                text[at..].split_once("!(").filter(|(call, _)| !call.contains(['\n', ';']))?;
+            Some(enclosed(arguments))
+        });
+        for call in calls.filter(|_| name.contains("/src/") && name.ends_with(".rs")) {
+            let about_a_request = call.contains("request_id");
+            assert!(!about_a_request || call.contains("traceparent"), "{name}: {call}");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn every_provider_folder_is_in_the_table() -> Result<()> {
     let dir = root().join("workers/src/providers");

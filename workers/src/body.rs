@@ -46,7 +46,10 @@ pub(crate) async fn open(work: &Work, payload: Bytes) -> Result<Bytes, Fault> {
                 tokio::time::sleep(KEY_POLL).await;
             }
             Err(error) => {
-                tracing::error!(request_id = %work.job.request, %error, "a payload does not open");
+                let job = &work.job;
+                tracing::error!(
+                    request_id = %job.request, traceparent = job.traceparent, %error, "a payload does not open"
+                );
                 return Err(Fault::new(FaultCode::Internal, "The stored request cannot be read any more."));
             }
         }
@@ -64,7 +67,13 @@ async fn fetch(work: &Work, name: &str) -> Result<Bytes, Fault> {
             Err(_) => FetchError::Slow,
         };
         let error = crate::error::chain(&error);
-        tracing::warn!(request_id = %work.job.request, error, tries, "a stored body cannot be fetched");
+        tracing::warn!(
+            request_id = %work.job.request,
+            traceparent = work.job.traceparent,
+            error,
+            tries,
+            "a stored body cannot be fetched"
+        );
         if tries == FETCH_TRIES || work.left() < FETCH_AGAIN {
             return Err(Fault::new(FaultCode::Internal, "The stored request cannot be read."));
         }

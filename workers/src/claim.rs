@@ -55,13 +55,20 @@ pub(crate) async fn ask(worker: &Worker, job: &Job, question: Question) -> Heard
         Ok(message) => match serde_json::from_slice(&message.payload) {
             Ok(answer) => Heard::Answer(answer),
             Err(error) => {
-                tracing::warn!(request_id = %job.request, %error, "an answer of the ingress does not decode");
+                tracing::warn!(
+                    request_id = %job.request,
+                    traceparent = job.traceparent,
+                    %error,
+                    "an answer of the ingress does not decode"
+                );
                 Heard::Nothing
             }
         },
         Err(error) if error.kind() == RequestErrorKind::NoResponders => Heard::NoResponder,
         Err(error) => {
-            tracing::debug!(request_id = %job.request, %error, "the ingress did not answer");
+            tracing::debug!(
+                request_id = %job.request, traceparent = job.traceparent, %error, "the ingress did not answer"
+            );
             Heard::Nothing
         }
     }

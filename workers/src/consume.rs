@@ -41,7 +41,7 @@ const TERM: Bytes = Bytes::from_static(b"+TERM");
 /// Takes a delivery in and starts to work on it.
 pub(crate) async fn accept(worker: &Arc<Worker>, delivery: Delivery) {
     worker.metrics.deliveries.increment(1);
-    let envelope = match Envelope::from_headers(delivery.headers.as_ref()) {
+    let mut envelope = match Envelope::from_headers(delivery.headers.as_ref()) {
         Ok(envelope) => envelope,
         Err(error) => {
             worker.metrics.poison.increment(1);
@@ -50,16 +50,17 @@ pub(crate) async fn accept(worker: &Arc<Worker>, delivery: Delivery) {
             return say(worker, delivery.ack, TERM).await;
         }
     };
-    let job = Arc::new(Job::new(&envelope, delivery.ack.clone(), worker.uptime_ms()));
+    let subject = event::Subject::of(&envelope, delivery.origin);
+    let job = Arc::new(Job::new(&mut envelope, delivery.ack.clone(), worker.uptime_ms()));
     if !worker.jobs.enter(&job) {
         // Signs of life were lost with a connection. The running job goes on; the stream is told so.
-        tracing::debug!(request_id = %job.request, "delivered again while it runs here");
+        tracing::debug!(request_id = %job.request, traceparent = job.traceparent, "delivered again while it runs here");
         return keeper::progress(worker, &job).await;
     }
     let entered = Entered { worker: Arc::clone(worker), job: Arc::clone(&job) };
     let delivered = delivery.delivered;
     let payload = delivery.payload;
-    let work = work(worker, &job, envelope, delivery.origin);
+    let work = work(worker, &job, envelope, subject);
     // On the heap at once: a task moves its future several times, and this one is 10 KB.
     let task = worker.tracker.spawn(Box::pin(async move {
         serve(&work, delivered, payload).await;
@@ -80,13 +81,13 @@ impl Drop for Entered {
     }
 }
 
-fn work(worker: &Arc<Worker>, job: &Arc<Job>, envelope: Envelope, origin: event::Origin) -> Work {
-    let accepted_ms = origin.accepted_ms;
+fn work(worker: &Arc<Worker>, job: &Arc<Job>, envelope: Envelope, subject: event::Subject) -> Work {
+    let accepted_ms = subject.origin.accepted_ms;
     let left = time_left(accepted_ms, envelope.budget_ms, proto::clock::now_ms());
     Work {
         worker: Arc::clone(worker),
         job: Arc::clone(job),
-        subject: event::Subject::of(&envelope, origin),
+        subject,
         deadline: Instant::now() + left,
         deadline_ms: accepted_ms.saturating_add(envelope.budget_ms),
         envelope,
@@ -100,7 +101,8 @@ async fn serve(work: &Work, delivered: u64, payload: Bytes) {
     let redelivered = delivered > 1;
     if redelivered {
         work.worker.metrics.redeliveries.increment(1);
-        tracing::info!(request_id = %work.job.request, delivered, "request taken over");
+        let job = &work.job;
+        tracing::info!(request_id = %job.request, traceparent = job.traceparent, delivered, "request taken over");
         take_over(work).await;
     }
     if redelivered || waited_ms > FRESH_MS || work.worker.shaken() {
@@ -138,7 +140,7 @@ async fn take_over(work: &Work) {
         subject: work.subject.clone(),
     });
     if let Some(record) = work.record(&event) {
-        record.store_for_sure(&work.worker.link, &work.worker.metrics).await;
+        record.store_for_sure(work).await;
     }
 }
 
@@ -146,14 +148,18 @@ async fn take_over(work: &Work) {
 /// frame carried is published in its place.
 async fn settle(work: &Work, mut event: Event) {
     if event.request() != Some(work.job.request) {
-        tracing::error!(request_id = %work.job.request, "an ingress answered a claim with another request's event");
+        tracing::error!(
+            request_id = %work.job.request,
+            traceparent = work.job.traceparent,
+            "an ingress answered a claim with another request's event"
+        );
         return work.close(CloseReason::Unwanted, None, None).await;
     }
     if let Event::Usage(outcome) = &mut event {
         outcome.from_tombstone = true;
     }
     if let Some(record) = work.record(&event) {
-        record.store_for_sure(&work.worker.link, &work.worker.metrics).await;
+        record.store_for_sure(work).await;
     }
 }
 
@@ -202,12 +208,14 @@ async fn acknowledge(worker: &Worker, job: &Job) {
         let request = async_nats::Request::new().payload(ACK).timeout(Some(ACK_TIMEOUT));
         match worker.link.client.send_request(job.ack.clone(), request).await {
             Ok(_) => return,
-            Err(error) => tracing::debug!(request_id = %job.request, %error, "acknowledgement not confirmed"),
+            Err(error) => tracing::debug!(
+                request_id = %job.request, traceparent = job.traceparent, %error, "acknowledgement not confirmed"
+            ),
         }
         tokio::time::sleep(ACK_PAUSE * tries).await;
     }
     worker.metrics.unacked.increment(1);
-    tracing::warn!(request_id = %job.request, "request done but not acknowledged");
+    tracing::warn!(request_id = %job.request, traceparent = job.traceparent, "request done but not acknowledged");
 }
 
 async fn say(worker: &Worker, ack: NatsSubject, what: Bytes) {

@@ -47,6 +47,8 @@ pub(crate) struct Job {
     pub(crate) token: Token,
     /// Who waits for the answer.
     pub(crate) ingress: IngressId,
+    /// Its trace context, beside the id in every log line about it.
+    pub(crate) traceparent: Option<String>,
     /// Where acknowledgements go.
     pub(crate) ack: Subject,
     drains: bool,
@@ -62,12 +64,14 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// A delivery that begins at `now_ms` of the process's own clock.
-    pub(crate) fn new(envelope: &Envelope, ack: Subject, now_ms: u64) -> Self {
+    /// A delivery that begins at `now_ms` of the process's own clock. Takes the trace context out of the envelope:
+    /// it is needed here alone, and need not be copied.
+    pub(crate) fn new(envelope: &mut Envelope, ack: Subject, now_ms: u64) -> Self {
         Self {
             request: envelope.request,
             token: Token::random(),
             ingress: envelope.ingress,
+            traceparent: envelope.traceparent.take(),
             ack,
             drains: envelope.on_disconnect == OnDisconnect::Drain,
             stop: AtomicU8::new(0),
@@ -252,8 +256,8 @@ mod tests {
     use crate::testing;
 
     fn job(on_disconnect: OnDisconnect) -> Arc<Job> {
-        let envelope = Envelope { on_disconnect, ..testing::envelope() };
-        Arc::new(Job::new(&envelope, "ack".into(), 0))
+        let mut envelope = Envelope { on_disconnect, ..testing::envelope() };
+        Arc::new(Job::new(&mut envelope, "ack".into(), 0))
     }
 
     #[test]

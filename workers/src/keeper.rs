@@ -45,8 +45,12 @@ pub(crate) async fn progress(worker: &Worker, job: &Job) {
     let said = worker.link.client.publish(job.ack.clone(), PROGRESS);
     match tokio::time::timeout(ROUND, said).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(request_id = %job.request, %error, "progress not sent"),
-        Err(_) => tracing::debug!(request_id = %job.request, "progress not sent in time"),
+        Ok(Err(error)) => tracing::debug!(
+            request_id = %job.request, traceparent = job.traceparent, %error, "progress not sent"
+        ),
+        Err(_) => tracing::debug!(
+            request_id = %job.request, traceparent = job.traceparent, "progress not sent in time"
+        ),
     }
 }
 

@@ -45,7 +45,10 @@ impl Replier {
         let bytes = match frame.encode() {
             Ok(bytes) => bytes,
             Err(error) => {
-                tracing::error!(request_id = %self.job.request, %error, "a frame does not encode");
+                let job = &self.job;
+                tracing::error!(
+                    request_id = %job.request, traceparent = job.traceparent, %error, "a frame does not encode"
+                );
                 return None;
             }
         };
@@ -59,10 +62,15 @@ impl Replier {
     /// Sends a frame once more, as it was.
     pub(crate) async fn publish(&self, bytes: Bytes) {
         let sent = self.client.publish(self.subject.clone(), bytes);
+        let job = &self.job;
         match tokio::time::timeout(PUBLISH_TIMEOUT, sent).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(request_id = %self.job.request, %error, "frame not sent"),
-            Err(_) => tracing::warn!(request_id = %self.job.request, "frame not sent in time"),
+            Ok(Err(error)) => tracing::warn!(
+                request_id = %job.request, traceparent = job.traceparent, %error, "frame not sent"
+            ),
+            Err(_) => tracing::warn!(
+                request_id = %job.request, traceparent = job.traceparent, "frame not sent in time"
+            ),
         }
     }
 }

@@ -9,6 +9,7 @@ use proto::nats::{Link, PublishError};
 
 use crate::error::chain;
 use crate::metrics::Metrics;
+use crate::work::Work;
 
 /// How long one round of publishing waits.
 const ROUND: Duration = Duration::from_secs(10);
@@ -48,12 +49,14 @@ impl Record {
 
     /// Publishes until the stream has it, for as long as the job lives: what was spent must reach the books. The
     /// job goes on giving signs of life meanwhile, and is ended from outside when the process must end.
-    pub(crate) async fn store_for_sure(&self, link: &Link, metrics: &Metrics) {
+    pub(crate) async fn store_for_sure(&self, work: &Work) {
         loop {
-            match self.store(link, metrics, ROUND).await {
+            match self.store(&work.worker.link, &work.worker.metrics, ROUND).await {
                 Ok(()) => return,
                 Err(error) => {
                     tracing::warn!(
+                        request_id = %work.job.request,
+                        traceparent = work.job.traceparent,
                         event_id = self.id,
                         error = chain(&error),
                         "event not stored, trying again"

@@ -26,7 +26,7 @@ pub(crate) struct Work {
     pub(crate) worker: Arc<Worker>,
     /// This delivery among its siblings.
     pub(crate) job: Arc<Job>,
-    /// What the ingress said about the request.
+    /// What the ingress said about the request, but for the trace context, which the job has.
     pub(crate) envelope: Envelope,
     /// What every event says about it.
     pub(crate) subject: Subject,
@@ -69,7 +69,7 @@ impl Work {
         let Some(record) = self.record(&event) else { return };
         tracing::info!(
             request_id = %self.job.request,
-            traceparent = self.envelope.traceparent,
+            traceparent = self.job.traceparent,
             reason = reason.as_str(),
             fault = fault.as_ref().map(|fault| fault.code.label()),
             "request closed"
@@ -78,7 +78,7 @@ impl Work {
             let mut replier = self.replier();
             replier.send(vec![Section::Fault(fault), Section::End(record.payload.clone())]).await;
         }
-        record.store_for_sure(&self.worker.link, &self.worker.metrics).await;
+        record.store_for_sure(self).await;
     }
 
     /// A way to the ingress; frames are numbered from what this delivery has sent so far.
@@ -89,9 +89,12 @@ impl Work {
     /// An event, encoded.
     pub(crate) fn record(&self, event: &Event) -> Option<Record> {
         Record::of(event)
-            .inspect_err(
-                |error| tracing::error!(request_id = %self.job.request, %error, "an event does not encode"),
-            )
+            .inspect_err(|error| {
+                let job = &self.job;
+                tracing::error!(
+                    request_id = %job.request, traceparent = job.traceparent, %error, "an event does not encode"
+                );
+            })
             .ok()
     }
 }

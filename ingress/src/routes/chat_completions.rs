@@ -54,7 +54,7 @@ async fn accept(
     };
     let budget = admit::budget(headers, app.config.budget_default, app.config.budget_max);
     let reading = Instant::now();
-    let body = body::read(body, headers, &app.config, &app.bodies).await;
+    let body = body::read(call, body, headers, &app.config, &app.bodies).await;
     call.reading = reading.elapsed();
     let body = body?;
     let envelope = admit::chat(app, &config, call, &key, &body.bytes, budget)?;

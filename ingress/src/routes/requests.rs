@@ -49,7 +49,7 @@ pub(crate) async fn retrieve(
 async fn view(app: &App, call: &mut Call, headers: &HeaderMap, id: &str) -> Result<Bytes, Fault> {
     let (key, _) = enter(app, call, headers).await?;
     let id: RequestId = id.parse().map_err(|_| unknown())?;
-    let view = match tokio::time::timeout(PATIENCE, find(app, &key, id)).await {
+    let view = match tokio::time::timeout(PATIENCE, find(app, call, &key, id)).await {
         Ok(found) => found?.ok_or_else(unknown)?,
         Err(_) => return Err(unreachable_ledger()),
     };
@@ -58,9 +58,9 @@ async fn view(app: &App, call: &mut Call, headers: &HeaderMap, id: &str) -> Resu
         .map_err(|_| Fault::new(FaultCode::Internal, "The request cannot be shown."))
 }
 
-async fn find(app: &App, key: &KeyRecord, id: RequestId) -> Result<Option<RequestView>, Fault> {
+async fn find(app: &App, call: &Call, key: &KeyRecord, id: RequestId) -> Result<Option<RequestView>, Fault> {
     for _ in 0..BOOKING_TRIES {
-        if let Some(view) = look_up(app, key, id).await? {
+        if let Some(view) = look_up(app, call, key, id).await? {
             return Ok(Some(view));
         }
         if let Some(envelope) = app.slots.find(id) {
@@ -74,18 +74,25 @@ async fn find(app: &App, key: &KeyRecord, id: RequestId) -> Result<Option<Reques
     Ok(None)
 }
 
-async fn look_up(app: &App, key: &KeyRecord, id: RequestId) -> Result<Option<RequestView>, Fault> {
+async fn look_up(
+    app: &App,
+    call: &Call,
+    key: &KeyRecord,
+    id: RequestId,
+) -> Result<Option<RequestView>, Fault> {
     let lookup = Lookup { request: id, project: key.project.clone() };
     let question = serde_json::to_vec(&lookup).map_err(|_| unreachable_ledger())?;
     let answer = app.link.client.request(CTL_LOOKUP, question.into()).await.map_err(|error| {
-        tracing::debug!(request_id = %id, error = %error, "no ledger answered");
+        let (request_id, traceparent) = (call.id_text(), &call.traceparent);
+        tracing::debug!(request_id, traceparent, about = %id, error = %error, "no ledger answered");
         unreachable_ledger()
     })?;
     if answer.payload.is_empty() {
         return Ok(None);
     }
     let view: Option<RequestView> = serde_json::from_slice(&answer.payload).map_err(|error| {
-        tracing::warn!(request_id = %id, error = %error, "a ledger's answer does not decode");
+        let (request_id, traceparent) = (call.id_text(), &call.traceparent);
+        tracing::warn!(request_id, traceparent, about = %id, error = %error, "a ledger's answer does not decode");
         unreachable_ledger()
     })?;
     Ok(view.filter(|view| view.project == key.project))

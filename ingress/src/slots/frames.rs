@@ -1,9 +1,11 @@
 //! What a reply frame does to the request it is for.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use proto::ctl::{Cancel, CancelReason};
+use proto::envelope::Envelope;
 use proto::fault::{Fault, FaultCode};
 use proto::id::{RequestId, Token};
 use proto::reply::{Frame, Head, Section};
@@ -27,17 +29,23 @@ pub(crate) enum Verdict {
 }
 
 /// A frame's verdict and what to tell the workers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Heard {
     /// What became of it.
     pub(crate) verdict: Verdict,
     /// For whoever sent it, or for the delivery that lost its say.
     pub(crate) cancel: Option<Cancel>,
+    /// The request, if the frame was the reason to give it up.
+    pub(crate) given_up: Option<Arc<Envelope>>,
 }
 
 impl Heard {
     fn just(verdict: Verdict) -> Self {
-        Self { verdict, cancel: None }
+        Self::telling(verdict, None)
+    }
+
+    fn telling(verdict: Verdict, cancel: Option<Cancel>) -> Self {
+        Self { verdict, cancel, given_up: None }
     }
 }
 
@@ -74,7 +82,7 @@ impl Slots {
             return self.late_frame(&mut table, request, frame, now);
         };
         if !slot.may_speak(frame.token) {
-            return Heard { verdict: Verdict::Fenced, cancel: slot.cancel_once(frame.token) };
+            return Heard::telling(Verdict::Fenced, slot.cancel_once(frame.token));
         }
         slot.bound = Some(frame.token);
         slot.suspect_since = None;
@@ -82,8 +90,9 @@ impl Slots {
             return Heard::just(Verdict::Duplicate);
         }
         if frame.seq > slot.next_seq {
+            let given_up = Some(slot.envelope());
             let cancel = table.fail(request, lost(), now, &self.limits);
-            return Heard { verdict: Verdict::Gap, cancel };
+            return Heard { verdict: Verdict::Gap, cancel, given_up };
         }
         slot.next_seq += 1;
         let parts = Parts::of(frame.sections);
@@ -93,11 +102,12 @@ impl Slots {
         match (fits, parts.fault, parts.end) {
             (false, _, end) => {
                 let fault = too_much(slot.streaming());
+                let given_up = Some(slot.envelope());
                 let cancel = table.fail(request, fault, now, &self.limits);
                 if let Some(event) = end {
                     table.closed.settle(request, event, &self.limits);
                 }
-                Heard { verdict: Verdict::Overflow, cancel }
+                Heard { verdict: Verdict::Overflow, cancel, given_up }
             }
             (true, None, None) => Heard::just(Verdict::Accepted),
             (true, fault, end) => self.finish(&mut table, request, fault, end, now),
@@ -133,7 +143,7 @@ impl Slots {
             let mut closed = Closed::unknown(now);
             let cancel = stop(&mut closed, request, frame.token);
             table.closed.bury(request, closed, &self.limits);
-            return Heard { verdict: Verdict::Fenced, cancel };
+            return Heard::telling(Verdict::Fenced, cancel);
         };
         let answered = matches!(closed.how, How::Answered(_));
         // A caller that left is served to its end by the first delivery that speaks, for the books alone.
@@ -150,7 +160,7 @@ impl Slots {
             table.closed.settle(request, event, &self.limits);
             return Heard::just(Verdict::Fenced);
         }
-        Heard { verdict: Verdict::Fenced, cancel }
+        Heard::telling(Verdict::Fenced, cancel)
     }
 }
 

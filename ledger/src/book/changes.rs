@@ -52,6 +52,18 @@ pub struct Incident {
     pub note: String,
     /// Where it was noticed.
     pub at: At,
+    /// The request that it is about, if it is known.
+    pub request: Option<RequestId>,
+    /// That request's trace context, for the log.
+    pub traceparent: Option<String>,
+}
+
+impl Incident {
+    /// Says which request it is about.
+    pub fn about(&mut self, request: RequestId, traceparent: Option<&str>) {
+        self.request = Some(request);
+        self.traceparent = traceparent.map(str::to_owned);
+    }
 }
 
 /// How many events of which kind were applied.
@@ -102,18 +114,28 @@ pub struct Changes {
 
 impl Changes {
     /// Notes an incident.
-    pub fn incident(&mut self, kind: IncidentKind, at: At, subject: String, note: String) {
-        self.incidents.push(Incident { kind, subject, note, at });
+    pub fn incident(&mut self, kind: IncidentKind, at: At, subject: String, note: String) -> &mut Incident {
+        let incident = Incident { kind, subject, note, at, request: None, traceparent: None };
+        self.incidents.push_mut(incident)
     }
 
-    /// Counts a repetition, or notes what differs.
-    pub(super) fn repeated(&mut self, outcome: Outcome, at: At, id: impl FnOnce() -> String) {
+    /// Counts a repetition, or notes what differs; `about` is the request that it is about, and its trace context.
+    pub(super) fn repeated(
+        &mut self,
+        outcome: Outcome,
+        at: At,
+        about: Option<(RequestId, Option<&str>)>,
+        id: impl FnOnce() -> String,
+    ) {
         match outcome {
             Outcome::Created => {}
             Outcome::Exists => self.counts.repeated += 1,
             Outcome::ExistsWithDifferent(field) => {
                 let note = format!("the same id came again with another {field}; the first one stands");
-                self.incident(IncidentKind::ExistsWithDifferent, at, id(), note);
+                let incident = self.incident(IncidentKind::ExistsWithDifferent, at, id(), note);
+                if let Some((request, traceparent)) = about {
+                    incident.about(request, traceparent);
+                }
             }
         }
     }

@@ -194,7 +194,8 @@ impl Books {
             attempt.announced = Attempt::announced(at, event).announced;
             mark(attempt, changes);
         } else {
-            changes.repeated(outcome, at, || format!("{}:announced", event.attempt));
+            let about = Some((event.attempt.request, attempt.subject.traceparent.as_deref()));
+            changes.repeated(outcome, at, about, || format!("{}:announced", event.attempt));
         }
     }
 
@@ -211,12 +212,15 @@ impl Books {
         let Some(attempt) = request.attempts.get_mut(position) else { return };
         if let Some(there) = attempt.settled.as_ref() {
             let outcome = attempt.against_settled(there, &event);
-            changes.repeated(outcome, at, || format!("{}:usage", event.attempt));
+            let about = Some((event.attempt.request, attempt.subject.traceparent.as_deref()));
+            changes.repeated(outcome, at, about, || format!("{}:usage", event.attempt));
             return;
         }
         if !attempt.call.same(&event) || attempt.subject != event.subject {
             let note = "the outcome names another call than the announcement; its call stands".to_owned();
-            changes.incident(IncidentKind::UnlikeAnnouncement, at, format!("{}:usage", event.attempt), note);
+            let (kind, id) = (IncidentKind::UnlikeAnnouncement, format!("{}:usage", event.attempt));
+            let traceparent = attempt.subject.traceparent.as_deref();
+            changes.incident(kind, at, id, note).about(event.attempt.request, traceparent);
         }
         let config = self.configs.get(&event.priced_with).map(Arc::as_ref);
         settle::settle(attempt, at, owed, event, config, changes);
@@ -246,7 +250,9 @@ impl Books {
         let id = event.request;
         let request = self.requests.entry(id).or_default();
         if let Some(there) = request.closings.iter().find(|c| c.token == event.token) {
-            changes.repeated(there.against(&event), at, || format!("{id}.{}:closed", event.token));
+            let about = Some((id, there.subject.traceparent.as_deref()));
+            let outcome = there.against(&event);
+            changes.repeated(outcome, at, about, || format!("{id}.{}:closed", event.token));
             return;
         }
         let closing = Closing::of(at, event);
@@ -259,7 +265,7 @@ impl Books {
         let version = event.version;
         if let Some(there) = self.configs.get(&version) {
             let outcome = Outcome::of([("document", **there != event)]);
-            changes.repeated(outcome, at, || format!("config:{version}"));
+            changes.repeated(outcome, at, None, || format!("config:{version}"));
             return;
         }
         let config = Arc::new(event);
@@ -270,13 +276,7 @@ impl Books {
 
 /// When the request of an event was accepted.
 fn accepted_ms(event: &Event) -> Option<u64> {
-    match event {
-        Event::Attempt(e) => Some(e.subject.origin.accepted_ms),
-        Event::Usage(e) => Some(e.subject.origin.accepted_ms),
-        Event::Takeover(e) => Some(e.subject.origin.accepted_ms),
-        Event::Closed(e) => Some(e.subject.origin.accepted_ms),
-        Event::Config(_) => None,
-    }
+    event.particulars().map(|subject| subject.origin.accepted_ms)
 }
 
 /// Adds an attempt that must be written, and says where.

@@ -121,7 +121,8 @@ fn cost(
         Cost::TooLarge => Some((IncidentKind::CostTooLarge, "the cost is larger than an amount".to_owned())),
     };
     if let Some((kind, note)) = noted {
-        changes.incident(kind, at, attempt.id.to_string(), note);
+        let incident = changes.incident(kind, at, attempt.id.to_string(), note);
+        incident.about(attempt.id.request, attempt.subject.traceparent.as_deref());
     }
     cost.amount()
 }

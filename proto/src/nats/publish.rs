@@ -68,13 +68,22 @@ pub async fn publish(
                 | PublishErrorKind::BrokenPipe
                 | PublishErrorKind::MaxAckPending
                 | PublishErrorKind::Other => {
-                    tracing::debug!(subject, error = %error, "publish not acknowledged, trying again");
+                    let id = message_id(&headers);
+                    tracing::debug!(subject, id, error = %error, "publish not acknowledged, trying again");
                     tokio::time::sleep(RETRY_DELAY.min(left)).await;
                 }
             },
-            Err(_) => tracing::debug!(subject, "publish not acknowledged in time, trying again"),
+            Err(_) => {
+                let id = message_id(&headers);
+                tracing::debug!(subject, id, "publish not acknowledged in time, trying again");
+            }
         }
     }
+}
+
+/// The id of a message: a request's own, or an event's, which begins with its request's.
+fn message_id(headers: &HeaderMap) -> &str {
+    headers.get(async_nats::header::NATS_MESSAGE_ID).map_or("", |id| id.as_str())
 }
 
 /// Publishes an event under its own id.

@@ -98,7 +98,7 @@ impl Execution<'_> {
             body,
             stream: self.work.envelope.stream,
             attempt: self.attempt_id(),
-            traceparent: self.work.envelope.traceparent.as_deref(),
+            traceparent: self.work.job.traceparent.as_deref(),
             limits: self.limits(trace.started),
         };
         if call.stream {
@@ -216,7 +216,12 @@ impl Execution<'_> {
         let patience = work.left().min(ANNOUNCE_PATIENCE);
         record.store(&work.worker.link, &work.worker.metrics, patience).await.map_err(|error| {
             let error = crate::error::chain(&error);
-            tracing::warn!(request_id = %work.job.request, error, "attempt not announced, so not made");
+            tracing::warn!(
+                request_id = %work.job.request,
+                traceparent = work.job.traceparent,
+                error,
+                "attempt not announced, so not made"
+            );
             unavailable()
         })
     }

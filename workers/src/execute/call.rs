@@ -11,6 +11,7 @@ use reqwest::Response;
 use tokio::time::Instant;
 
 use super::failure::{Failure, Limits};
+use crate::error::chain;
 use crate::http::Upstream;
 
 /// How much of an error's body is read.
@@ -67,7 +68,7 @@ impl Call<'_> {
             Ok(response) => response,
             Err(error) => {
                 trace.sent = !error.is_connect();
-                return Err(Failure::transport(error));
+                return Err(self.broke_off(error));
             }
         };
         trace.status = Some(response.status());
@@ -127,7 +128,22 @@ impl Call<'_> {
 
     async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Failure> {
         let chunk = self.limits.wait(self.limits.silence(), response.chunk()).await?;
-        chunk.map_err(Failure::transport)
+        chunk.map_err(|error| self.broke_off(error))
+    }
+
+    /// The exchange failed below HTTP. The client's own text names hosts, so it goes to the log alone.
+    pub(super) fn broke_off(&self, error: reqwest::Error) -> Failure {
+        let connecting = error.is_connect();
+        let error = error.without_url();
+        tracing::debug!(
+            request_id = %self.attempt.request,
+            attempt = %self.attempt,
+            traceparent = self.traceparent,
+            error = chain(&error),
+            connecting,
+            "upstream exchange failed"
+        );
+        Failure::transport(connecting)
     }
 }
 

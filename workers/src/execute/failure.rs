@@ -5,7 +5,6 @@ use std::time::Duration;
 use proto::fault::{Fault, FaultCode};
 use tokio::time::Instant;
 
-use crate::error::chain;
 use crate::providers::Refusal;
 use crate::retry::Class;
 
@@ -45,11 +44,8 @@ impl Failure {
         Self::last(Fault::new(FaultCode::UpstreamTimeout, "The request's deadline passed."))
     }
 
-    /// The exchange failed below HTTP. The client's own text names hosts, so it goes to the log alone.
-    pub(super) fn transport(error: reqwest::Error) -> Self {
-        let connecting = error.is_connect();
-        let error = error.without_url();
-        tracing::debug!(error = chain(&error), connecting, "upstream exchange failed");
+    /// The exchange failed below HTTP, `connecting` or later.
+    pub(super) fn transport(connecting: bool) -> Self {
         if connecting {
             Self::new(Class::Connect, FaultCode::UpstreamError, "The provider could not be reached.")
         } else {

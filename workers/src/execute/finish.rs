@@ -69,7 +69,7 @@ impl Execution<'_> {
         for sections in reply::answer(head, body, record.payload.clone()) {
             frames.extend(self.replier.send(sections).await);
         }
-        record.store_for_sure(link, &self.work.worker.metrics).await;
+        record.store_for_sure(self.work).await;
         if link.state().epoch != epoch {
             // The connection broke meanwhile: a frame that arrived already is ignored as a duplicate.
             for frame in frames {
@@ -137,7 +137,7 @@ impl Execution<'_> {
             last: false,
         });
         if let Some(record) = self.work.record(&event) {
-            record.store_for_sure(&self.work.worker.link, &self.work.worker.metrics).await;
+            record.store_for_sure(self.work).await;
         }
     }
 
@@ -173,7 +173,7 @@ impl Execution<'_> {
             Stop::Unreachable | Stop::Closed | Stop::Fenced => {
                 self.work.job.ask(false);
                 if let Some(record) = self.work.record(&event) {
-                    record.store_for_sure(&self.work.worker.link, &self.work.worker.metrics).await;
+                    record.store_for_sure(self.work).await;
                 }
             }
         }
@@ -188,7 +188,7 @@ impl Execution<'_> {
         let sent_before = self.replier.sent();
         sections.push(Section::End(record.payload.clone()));
         let frame = self.replier.send(sections).await;
-        record.store_for_sure(link, &self.work.worker.metrics).await;
+        record.store_for_sure(self.work).await;
         if link.state().epoch != epoch {
             if let Some(frame) = frame {
                 self.replier.publish(frame).await;
@@ -219,13 +219,13 @@ impl Execution<'_> {
         let attempt = self.attempt_id();
         if ending == Ending::Failed {
             tracing::info!(
-                request_id = %attempt.request, %attempt, traceparent = self.work.envelope.traceparent,
+                request_id = %attempt.request, %attempt, traceparent = self.work.job.traceparent,
                 provider = hop.provider, model = hop.model, status,
                 fault = code.map(FaultCode::label), duration_ms = ms(duration), last, "attempt failed"
             );
         } else {
             tracing::debug!(
-                request_id = %attempt.request, %attempt, traceparent = self.work.envelope.traceparent,
+                request_id = %attempt.request, %attempt, traceparent = self.work.job.traceparent,
                 provider = hop.provider, model = hop.model, status,
                 ending = ending.as_str(), duration_ms = ms(duration), "attempt ended"
             );

@@ -63,7 +63,7 @@ impl<'a> Relay<'a> {
                     }
                 },
             };
-            match chunk.map_err(Failure::transport)? {
+            match chunk.map_err(|error| call.broke_off(error))? {
                 Some(bytes) => self.take(&bytes, trace).await?,
                 None => {
                     self.stream.finish(&mut self.waiting).map_err(broken)?;
