@@ -88,7 +88,7 @@ const NOT_TEXT: [&[u8]; 9] =
     [b"id", b"type", b"data", b"format", b"signature", b"url", b"index", b"status", b"encrypted_content"];
 
 /// Characters in the string values of a JSON text, an escape counted as one, keys and [`NOT_TEXT`] left out.
-pub(super) fn text_chars(raw: &str) -> u64 {
+pub(in crate::dialect) fn text_chars(raw: &str) -> u64 {
     let mut rest = raw.as_bytes();
     let mut total = 0;
     let mut key: &[u8] = b"";

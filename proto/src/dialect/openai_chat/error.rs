@@ -53,7 +53,7 @@ pub fn read_error(status: u16, body: &[u8]) -> UpstreamError {
 }
 
 /// The error that a member `error` means: `None` for null, false, zero and whatever is empty.
-pub(super) fn truthy_error(raw: &str) -> Option<UpstreamError> {
+pub(in crate::dialect) fn truthy_error(raw: &str) -> Option<UpstreamError> {
     let value = serde_json::from_str::<Value>(raw).unwrap_or(Value::Null);
     let falsy = match &value {
         Value::Null | Value::Bool(false) => true,
@@ -68,7 +68,7 @@ pub(super) fn truthy_error(raw: &str) -> Option<UpstreamError> {
 }
 
 /// The error that the object of an event named `error` means.
-pub(super) fn named_error(raw: &str) -> UpstreamError {
+pub(in crate::dialect) fn named_error(raw: &str) -> UpstreamError {
     serde_json::from_str::<Value>(raw).map(|value| read(&value)).unwrap_or_default().or_unnamed()
 }
 

@@ -13,7 +13,7 @@ const SAMPLE: usize = 128;
 
 /// Characters of the JSON text `raw`, its syntax included, with every data URL and every long base64 string
 /// counted as [`BLOB_CHARS`].
-pub(super) fn text_chars(raw: &str) -> u64 {
+pub(in crate::dialect) fn text_chars(raw: &str) -> u64 {
     let mut rest = raw.as_bytes();
     let mut total = 0;
     while let Some(quote) = memchr::memchr(b'"', rest) {

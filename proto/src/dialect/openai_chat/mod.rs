@@ -14,15 +14,15 @@
 //! | `error` | what providers say when they fail |
 //! | `fault`, `models` | what Forebay says itself |
 
-mod choice;
+pub(in crate::dialect) mod choice;
 mod chunk;
-mod error;
-mod estimate;
+pub(in crate::dialect) mod error;
+pub(in crate::dialect) mod estimate;
 mod fault;
 mod models;
-mod request;
+pub(in crate::dialect) mod request;
 mod response;
-mod rewrite;
+pub(in crate::dialect) mod rewrite;
 mod stream;
 mod usage;
 

@@ -14,7 +14,7 @@ use crate::usage::{Estimate, estimate_tokens};
 const MODEL_CHARS_MAX: usize = 256;
 
 /// The most members an object that is read here may have; requests have a few dozen.
-const MEMBERS_MAX: usize = 512;
+pub(in crate::dialect) const MEMBERS_MAX: usize = 512;
 
 /// What a choice may use where the caller sets no limit, in tokens.
 const OUTPUT_TOKENS_DEFAULT: u64 = 1_024;
@@ -106,7 +106,7 @@ pub fn scan(body: &[u8]) -> Result<Scan, Fault> {
 }
 
 /// The members of a body; a fault that names the place where it is no JSON object.
-pub(super) fn object<'a>(text: &'a str, each: impl FnMut(Member<'a>)) -> Result<(), Fault> {
+pub(in crate::dialect) fn object<'a>(text: &'a str, each: impl FnMut(Member<'a>)) -> Result<(), Fault> {
     match text.trim_ascii_start().as_bytes().first() {
         None => return Err(invalid("The body is empty. Expected a JSON object.")),
         Some(b'{') => {}
@@ -116,26 +116,26 @@ pub(super) fn object<'a>(text: &'a str, each: impl FnMut(Member<'a>)) -> Result<
 }
 
 /// The body as text.
-pub(super) fn utf8(body: &[u8]) -> Result<&str, Fault> {
+pub(in crate::dialect) fn utf8(body: &[u8]) -> Result<&str, Fault> {
     std::str::from_utf8(body).map_err(|error| {
         invalid(format!("The body is not valid UTF-8: byte {} cannot be decoded.", error.valid_up_to()))
     })
 }
 
-fn invalid(message: impl Into<String>) -> Fault {
+pub(in crate::dialect) fn invalid(message: impl Into<String>) -> Fault {
     Fault::new(FaultCode::InvalidRequest, message)
 }
 
-pub(super) fn expected(param: &str, what: &str) -> Fault {
+pub(in crate::dialect) fn expected(param: &str, what: &str) -> Fault {
     invalid(format!("Invalid value for `{param}`: expected {what}.")).with_param(param)
 }
 
-fn missing(param: &str, what: &str) -> Fault {
+pub(in crate::dialect) fn missing(param: &str, what: &str) -> Fault {
     invalid(format!("Missing required parameter `{param}`: expected {what}.")).with_param(param)
 }
 
 /// A key given twice may mean one thing to us and another to the provider.
-fn refuse_duplicates(mut names: Vec<Cow<'_, str>>, prefix: &str) -> Result<(), Fault> {
+pub(in crate::dialect) fn refuse_duplicates(mut names: Vec<Cow<'_, str>>, prefix: &str) -> Result<(), Fault> {
     if names.len() > MEMBERS_MAX {
         return Err(invalid(format!("Expected an object with at most {MEMBERS_MAX} keys; there are more.")));
     }
@@ -150,7 +150,7 @@ fn refuse_duplicates(mut names: Vec<Cow<'_, str>>, prefix: &str) -> Result<(), F
     }
 }
 
-fn model(raw: Option<&str>) -> Result<String, Fault> {
+pub(in crate::dialect) fn model(raw: Option<&str>) -> Result<String, Fault> {
     const WHAT: &str = "a string of 1 to 256 characters";
     let raw = raw.ok_or_else(|| missing("model", WHAT))?;
     let model = json::string(raw).ok_or_else(|| expected("model", WHAT))?;
@@ -166,7 +166,7 @@ fn messages(raw: Option<&str>) -> Result<(), Fault> {
     if raw.starts_with('[') && !json::is_empty(raw) { Ok(()) } else { Err(expected("messages", WHAT)) }
 }
 
-fn flag(raw: Option<&str>, param: &str) -> Result<bool, Fault> {
+pub(in crate::dialect) fn flag(raw: Option<&str>, param: &str) -> Result<bool, Fault> {
     match raw {
         Some("true") => Ok(true),
         Some("false" | "null") | None => Ok(false),

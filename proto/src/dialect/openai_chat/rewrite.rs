@@ -66,11 +66,11 @@ fn ask_for_usage(text: &str, flag: &str, options: Option<&str>) -> Result<Option
     })
 }
 
-fn quoted(text: &str) -> String {
+pub(in crate::dialect) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn splice(body: &Bytes, mut edits: Vec<Edit>) -> Bytes {
+pub(in crate::dialect) fn splice(body: &Bytes, mut edits: Vec<Edit>) -> Bytes {
     if edits.is_empty() {
         return body.clone();
     }
