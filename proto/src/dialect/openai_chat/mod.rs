@@ -23,7 +23,7 @@ mod models;
 pub(in crate::dialect) mod request;
 mod response;
 pub(in crate::dialect) mod rewrite;
-mod stream;
+pub(in crate::dialect) mod stream;
 mod usage;
 
 pub use error::{UpstreamError, read_error};

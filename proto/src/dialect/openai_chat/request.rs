@@ -20,7 +20,7 @@ pub(in crate::dialect) const MEMBERS_MAX: usize = 512;
 const OUTPUT_TOKENS_DEFAULT: u64 = 1_024;
 
 /// The most output tokens an estimate claims, whatever limit the caller sets.
-const OUTPUT_TOKENS_MAX: u64 = 1 << 24;
+pub(in crate::dialect) const OUTPUT_TOKENS_MAX: u64 = 1 << 24;
 
 /// What a request says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,7 +160,7 @@ pub(in crate::dialect) fn model(raw: Option<&str>) -> Result<String, Fault> {
     Ok(model.into_owned())
 }
 
-fn messages(raw: Option<&str>) -> Result<(), Fault> {
+pub(in crate::dialect) fn messages(raw: Option<&str>) -> Result<(), Fault> {
     const WHAT: &str = "an array of at least one message";
     let raw = raw.ok_or_else(|| missing("messages", WHAT))?;
     if raw.starts_with('[') && !json::is_empty(raw) { Ok(()) } else { Err(expected("messages", WHAT)) }

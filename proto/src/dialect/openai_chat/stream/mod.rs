@@ -18,7 +18,7 @@ use crate::money::Price;
 use crate::usage::Reported;
 
 /// The largest event, in bytes: images and sound come as one.
-const EVENT_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(in crate::dialect) const EVENT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How a stream is to be forwarded.
 #[derive(Debug, Clone, Default)]
