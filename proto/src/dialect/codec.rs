@@ -39,6 +39,8 @@ pub struct Encoded {
     pub headers: Vec<(&'static str, String)>,
     /// Function tools that stand for something the target does not know, by name.
     pub wrapped: Vec<(String, Wrapped)>,
+    /// Tools whose names the target does not allow: the name there, and the caller's.
+    pub renamed: Vec<(String, String)>,
 }
 
 /// What a function tool of the provider's request stands for.

@@ -18,6 +18,7 @@ const HELD_BYTES_MAX: usize = 16 << 20;
 #[derive(Debug, Default)]
 pub struct Meter {
     wrapped: Vec<(String, Wrapped)>,
+    renamed: Vec<(String, String)>,
     open: HashMap<u32, (Wrapped, String)>,
     calls: u32,
     answered: bool,
@@ -32,23 +33,35 @@ impl Meter {
         Self { wrapped, ..Self::default() }
     }
 
+    /// The same for a request whose tools have other names at the provider: each with the caller's.
+    #[must_use]
+    pub fn with_renamed(mut self, renamed: Vec<(String, String)>) -> Self {
+        self.renamed = renamed;
+        self
+    }
+
     /// Lets one event pass: what it becomes is handed to `next`.
     pub fn pass(&mut self, event: Event, next: &mut impl FnMut(Event)) {
         self.note(&event);
-        if self.wrapped.is_empty() {
+        if self.wrapped.is_empty() && self.renamed.is_empty() {
             return next(event);
         }
         match event {
-            Event::ItemStart { i, item: Item::ToolCall { id, name, kind } } => match self.wrapping(&name) {
-                Some(wrapped) => {
-                    self.open.insert(i, (wrapped, String::new()));
-                    next(Event::ItemStart { i, item: unwrapped(wrapped, id, name) });
-                }
-                None => {
-                    self.calls += 1;
-                    next(Event::ItemStart { i, item: Item::ToolCall { id, name, kind } });
-                }
-            },
+            Event::ItemStart { i, item: Item::ToolCall { id, name, kind } } => {
+                let wrapped = self.wrapping(&name);
+                let name = self.callers(name);
+                let item = match wrapped {
+                    Some(wrapped) => {
+                        self.open.insert(i, (wrapped, String::new()));
+                        unwrapped(wrapped, id, name)
+                    }
+                    None => {
+                        self.calls += 1;
+                        Item::ToolCall { id, name, kind }
+                    }
+                };
+                next(Event::ItemStart { i, item });
+            }
             Event::Delta { i, delta: Delta::Arguments(piece) } => match self.open.get_mut(&i) {
                 Some((Wrapped::Answer, _)) => next(Event::Delta { i, delta: Delta::Text(piece) }),
                 Some((Wrapped::Custom, held)) if held.len() + piece.len() <= HELD_BYTES_MAX => {
@@ -81,6 +94,11 @@ impl Meter {
             Wrapped::Custom => self.calls += 1,
         }
         Some(wrapped)
+    }
+
+    fn callers(&self, name: String) -> String {
+        let renamed = self.renamed.iter().find(|(there, _)| *there == name);
+        renamed.map_or(name, |(_, here)| here.clone())
     }
 
     fn note(&mut self, event: &Event) {
@@ -149,6 +167,13 @@ impl Translation {
         wrapped: Vec<(String, Wrapped)>,
     ) -> Self {
         Self { decoder, encoder, meter: Meter::new(wrapped), events: Vec::new(), ended: false }
+    }
+
+    /// The same for a request whose tools have other names at the provider: each with the caller's.
+    #[must_use]
+    pub fn with_renamed(mut self, renamed: Vec<(String, String)>) -> Self {
+        self.meter = self.meter.with_renamed(renamed);
+        self
     }
 
     fn drain(&mut self, out: &mut BytesMut) {
@@ -228,6 +253,28 @@ mod tests {
         assert_eq!(out[3], Event::Finish(Finish::new(FinishReason::ToolCalls)));
         let odd = passed(Wrapped::Custom, &["just text"]);
         assert_eq!(odd[1], Event::Delta { i: 0, delta: Delta::Arguments("just text".into()) });
+    }
+
+    #[test]
+    fn a_renamed_tool_gets_its_name_back_wrapped_or_not() {
+        let renamed = vec![("w".to_owned(), "my tool".to_owned()), ("v".to_owned(), "über".to_owned())];
+        let mut meter = Meter::new(vec![("w".into(), Wrapped::Custom)]).with_renamed(renamed);
+        let mut names = Vec::new();
+        for (i, name) in ["w", "v", "plain"].into_iter().enumerate() {
+            let item = Item::ToolCall { id: "c".into(), name: name.into(), kind: CallKind::Function };
+            meter.pass(Event::ItemStart { i: i as u32, item }, &mut |event| {
+                let Event::ItemStart { item: Item::ToolCall { name, kind, .. }, .. } = event else {
+                    panic!("not a call")
+                };
+                names.push((name, kind));
+            });
+        }
+        let expected = [
+            ("my tool".to_owned(), CallKind::Custom),
+            ("über".to_owned(), CallKind::Function),
+            ("plain".to_owned(), CallKind::Function),
+        ];
+        assert_eq!(names, expected);
     }
 
     #[test]
