@@ -27,7 +27,7 @@ pub struct Config {
     pub production: bool,
     /// Whether the workers run in this process, so that a provider's missing secret is a mistake of the file.
     pub local_providers: bool,
-    /// The streams to declare.
+    /// The streams to declare; EVENTS is kept longer where its newest checkpoint asks for it.
     pub streams: StreamOptions,
     /// How long the start is tried again while a cluster forms or the database comes up. Default 60 s.
     pub start_patience: Duration,

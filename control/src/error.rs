@@ -54,6 +54,9 @@ pub enum Error {
     /// The machine gave no randomness.
     #[error("no randomness is available")]
     Random,
+    /// The books did not say how long events must be kept.
+    #[error("cannot tell how long events must be kept")]
+    Books(#[source] ledger::Error),
     /// Streams or buckets could not be declared in time.
     #[error("cannot declare streams and buckets")]
     Declare(#[source] DeclareError),
@@ -90,7 +93,7 @@ impl Error {
     /// Whether trying again may help: something was not reached, or an election was going on.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Declare(_) | Self::Nats { .. } | Self::Event(_) | Self::Contended => true,
+            Self::Declare(_) | Self::Nats { .. } | Self::Event(_) | Self::Contended | Self::Books(_) => true,
             Self::Sql { source, .. } => {
                 let unreached = matches!(source, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut);
                 unreached || self.is_conflict()

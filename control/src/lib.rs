@@ -12,6 +12,7 @@
 //! | [`demo`] | the example project |
 //! | [`store`] | SQL: versions, virtual keys, the outbox |
 //! | `project` | the outbox into buckets and events |
+//! | `retention` | streams and buckets, and how long events are kept |
 //! | `payload_keys` | the daily keys that payloads are sealed with |
 
 mod config;
@@ -23,6 +24,7 @@ mod health;
 mod metrics;
 mod payload_keys;
 mod project;
+mod retention;
 mod run;
 pub mod store;
 #[cfg(test)]

@@ -4,18 +4,19 @@ use std::time::{Duration, Instant};
 
 use ledger::Db;
 use proto::clock::now_ms;
-use proto::nats::{Link, declare};
+use proto::nats::Link;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::file::Draft;
 use crate::project::Projector;
+use crate::retention::Retention;
 use crate::store::{self, Change, Published, Source, publish, publish_change};
 use crate::{Config, Secrets, metrics, payload_keys};
 
 const START_RETRY: Duration = Duration::from_millis(500);
-/// How often payload keys are looked after.
-const PAYLOAD_KEYS_EVERY: Duration = Duration::from_secs(3600);
+/// How often payload keys and the age of events are looked after.
+const UPKEEP_EVERY: Duration = Duration::from_secs(3600);
 /// How long the last pass over the outbox may take when the role is told to end.
 const LAST_PASS: Duration = Duration::from_secs(5);
 
@@ -88,7 +89,7 @@ async fn start(
 
 /// Declares streams and buckets, makes payload keys, opens the projector.
 async fn prepare(config: &Config, link: &Link, db: &Db, secrets: &Secrets) -> Result<Projector, Error> {
-    declare(link, &config.streams).await.map_err(Error::Declare)?;
+    Retention::default().declare(link, db, &config.streams, now_ms()).await?;
     payload_keys::ensure(link, &secrets.wrapper, config.streams.requests_max_age, now_ms()).await?;
     Projector::open(db.clone(), link.clone()).await
 }
@@ -104,7 +105,8 @@ async fn follow(
 ) {
     // What a former connection saw of NATS may be gone: it is compared again after each break.
     let mut compared_at: Option<u64> = None;
-    let mut keys_at = Instant::now();
+    let mut upkeep_at = Instant::now();
+    let mut retention = Retention::default();
     let mut failing = false;
     while !shutdown.is_cancelled() {
         let epoch = link.state().epoch;
@@ -112,10 +114,11 @@ async fn follow(
             if compared_at.is_some_and(|at| at != epoch) {
                 projector = prepare(config, link, db, secrets).await?;
             }
-            if keys_at.elapsed() >= PAYLOAD_KEYS_EVERY {
+            if upkeep_at.elapsed() >= UPKEEP_EVERY {
                 let window = config.streams.requests_max_age;
                 payload_keys::ensure(link, &secrets.wrapper, window, now_ms()).await?;
-                keys_at = Instant::now();
+                retention.keep_up(link, db, &config.streams, now_ms()).await?;
+                upkeep_at = Instant::now();
             }
             let done = projector.drain().await?;
             if compared_at != Some(epoch) {

@@ -12,6 +12,7 @@
 //! | `loss` | events that are gone before they were on the books |
 //! | `sweep` | ends what nobody speaks of any more |
 //! | [`checkpoint`] | the state at the beginning of a day |
+//! | [`retention`] | how long events must stay on their stream |
 //! | [`reconcile`] | derives the books again and compares |
 //! | [`replay`], `lookup`, [`view`] | what is asked about requests |
 //! | `presence` | how this ledger is |
@@ -26,6 +27,7 @@ pub mod outcome;
 pub mod price;
 pub mod reconcile;
 pub mod replay;
+pub mod retention;
 pub mod store;
 pub mod transfer;
 pub mod view;

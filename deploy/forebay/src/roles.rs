@@ -104,6 +104,7 @@ pub(crate) async fn ledger(args: LedgerArgs) -> anyhow::Result<ExitCode> {
 
 /// `forebay control`.
 pub(crate) async fn control(args: ControlArgs) -> anyhow::Result<ExitCode> {
+    let streams = StreamOptions::from_env()?;
     if args.config.is_some() {
         // Mistakes first, all of them, before anything is reached.
         configure::check(args.config.as_deref())?;
@@ -121,7 +122,7 @@ pub(crate) async fn control(args: ControlArgs) -> anyhow::Result<ExitCode> {
     let config = control::Config {
         file: args.config,
         production: production(),
-        streams: StreamOptions { durability, ..StreamOptions::default() },
+        streams: StreamOptions { durability, ..streams },
         on_published: Some(on_published),
         ..control::Config::from_env()
     };

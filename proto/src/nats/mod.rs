@@ -2,11 +2,13 @@
 //! the projections that every process watches.
 
 mod link;
+mod options;
 mod project;
 mod publish;
 mod streams;
 
 pub use link::{ConnectError, Link, LinkOptions, LinkState};
+pub use options::{OptionError, StreamOptions};
 pub use project::{Projection, ProjectionError};
 pub use publish::{PublishError, Stored, publish, publish_event};
-pub use streams::{DeclareError, Durability, StreamOptions, declare, wait_declared};
+pub use streams::{DeclareError, Durability, declare, wait_declared};

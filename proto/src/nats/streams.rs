@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
+use async_nats::jetstream::context::{
+    CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
+};
 use async_nats::jetstream::{ErrorCode, kv, object_store, stream};
 
-use super::Link;
+use super::{Link, StreamOptions};
 use crate::subject;
 
 /// How safe an acknowledged message is. A stated profile, shown by readiness checks.
@@ -51,37 +53,12 @@ impl std::str::FromStr for Durability {
     }
 }
 
-/// What the streams keep.
-#[derive(Debug, Clone)]
-pub struct StreamOptions {
-    /// How safe acknowledged messages are.
-    pub durability: Durability,
-    /// How long accepted requests are kept: the audit window.
-    pub requests_max_age: Duration,
-    /// The most that accepted requests may take, far above any backlog, in bytes.
-    pub requests_max_bytes: i64,
-    /// How long events are kept; what is older must stand behind a checkpoint.
-    pub events_max_age: Duration,
-}
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Just above the horizon of publish retries.
 const DEDUP_WINDOW: Duration = Duration::from_secs(30);
 /// How many configuration versions their bucket remembers.
 const CONFIG_HISTORY: i64 = 64;
 /// The longest deadline of a request; bodies outlive their message by it.
 const DEADLINE_MAX: Duration = Duration::from_secs(3600);
-
-impl Default for StreamOptions {
-    fn default() -> Self {
-        Self {
-            durability: Durability::Fast,
-            requests_max_age: DAY,
-            requests_max_bytes: 64 << 30,
-            events_max_age: 90 * DAY,
-        }
-    }
-}
 
 /// A stream or bucket that could not be declared.
 #[derive(Debug, thiserror::Error)]
@@ -140,18 +117,42 @@ pub async fn declare(link: &Link, options: &StreamOptions) -> Result<(), Declare
         let made = link.js.create_or_update_key_value(config).await;
         made.map_err(|error| DeclareError { name, message: error.to_string() })?;
     }
-    let bodies = object_store::Config {
-        bucket: subject::BODIES_BUCKET.to_owned(),
-        max_age: options.requests_max_age + DEADLINE_MAX,
-        storage: stream::StorageType::File,
-        num_replicas: replicas,
-        ..object_store::Config::default()
-    };
-    if link.js.get_object_store(subject::BODIES_BUCKET).await.is_err() {
-        let made = link.js.create_object_store(bodies).await;
-        made.map_err(|error| DeclareError { name: subject::BODIES_BUCKET, message: error.to_string() })?;
+    bodies(link, options).await
+}
+
+/// The object store of large bodies, and its stream where that exists: the client has no call that changes one.
+async fn bodies(link: &Link, options: &StreamOptions) -> Result<(), DeclareError> {
+    let name = subject::BODIES_BUCKET;
+    let failed = |error: String| DeclareError { name, message: error };
+    let (max_age, replicas) = (options.requests_max_age + DEADLINE_MAX, options.durability.replicas());
+    match link.js.get_stream(format!("OBJ_{name}")).await {
+        Ok(there) => {
+            let config =
+                stream::Config { max_age, num_replicas: replicas, ..there.cached_info().config.clone() };
+            if config != there.cached_info().config {
+                link.js.update_stream(config).await.map_err(|error| failed(error.to_string()))?;
+            }
+        }
+        Err(error) if is_missing(&error) => {
+            let config = object_store::Config {
+                bucket: name.to_owned(),
+                max_age,
+                storage: stream::StorageType::File,
+                num_replicas: replicas,
+                ..object_store::Config::default()
+            };
+            link.js.create_object_store(config).await.map_err(|error| failed(error.to_string()))?;
+        }
+        Err(error) => return Err(failed(error.to_string())),
     }
     Ok(())
+}
+
+fn is_missing(error: &GetStreamError) -> bool {
+    match error.kind() {
+        GetStreamErrorKind::JetStream(error) => error.error_code() == ErrorCode::STREAM_NOT_FOUND,
+        _ => false,
+    }
 }
 
 /// Waits until somebody has declared everything, asking twice a second.

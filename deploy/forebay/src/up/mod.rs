@@ -30,6 +30,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
     let durability: Durability = args.durability.parse().map_err(anyhow::Error::msg)?;
     // Mistakes of the operator first, all of them, before anything is started.
     check_environment()?;
+    let streams = StreamOptions { durability, ..StreamOptions::from_env()? };
     let configured = configure::read(args.config.as_deref())?;
     let (ledger, workers) = (ledger::Config::default(), workers::Config::from_env()?);
     let ingress = ingress::Config { durability, ..ingress::Config::from_env()? };
@@ -46,7 +47,6 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
     let (on_published, published) = oneshot::channel();
     let ran = async {
         migrate(&endpoint).await?;
-        let streams = StreamOptions { durability, ..StreamOptions::default() };
         let control = configured.control(&dir, streams, on_published)?;
         let metrics = Metrics::install()?;
         let _upkeep = metrics.keep_up();
