@@ -48,7 +48,11 @@ pub struct Request {
     /// State kept between requests.
     pub state: State,
     /// Fields of the caller's dialect that are none of the above, by their top-level name and as they stood.
+    ///
+    /// A field within another stands under its path (`reasoning.context`, `tools[2].defer_loading`).
     pub rest: Map<String, Value>,
+    /// What an answer in the caller's dialect repeats of the request, as it stood there (OpenAI Responses).
+    pub echo: Map<String, Value>,
 }
 
 impl Request {
@@ -75,6 +79,7 @@ impl Request {
             cache: Cache::default(),
             state: State::default(),
             rest: Map::new(),
+            echo: Map::new(),
         }
     }
 
