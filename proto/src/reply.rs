@@ -44,6 +44,9 @@ pub struct Head {
     pub queue_ms: u64,
     /// From the first upstream call to this head, in milliseconds: what Forebay did not add.
     pub upstream_ms: u64,
+    /// What could not be carried to the provider as it was, as the header says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<String>,
     /// The cost, where it is known already (not for streams).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<NanoUsd>,

@@ -57,6 +57,11 @@ impl MasterKey {
         Pepper(self.derive(b"forebay virtual key pepper v1"))
     }
 
+    /// The key of the tokens that carry providers' opaque data through foreign dialects.
+    pub fn carrier_key(&self) -> Secret<[u8; 32]> {
+        self.derive(b"forebay opaque carrier v1")
+    }
+
     fn derive(&self, purpose: &[u8]) -> Secret<[u8; 32]> {
         let mut key = [0_u8; 32];
         let hkdf = Hkdf::<Sha256>::new(Some(b"forebay"), self.0.expose().as_bytes());

@@ -20,7 +20,7 @@ use crate::error::chain;
 use crate::execute::{self, Plan};
 use crate::jobs::Job;
 use crate::keeper;
-use crate::route;
+use crate::route::{self, Hop};
 use crate::work::{Work, time_left};
 
 /// A request that was delivered this often is not tried again.
@@ -170,8 +170,9 @@ async fn plan(work: &Work, payload: Bytes) -> Result<Plan, Fault> {
     })?;
     let set = work.worker.upstreams.of(&document).await;
     let model = &work.envelope.model;
-    let speaks =
-        |provider: &str| set.get(provider).is_some_and(|u| u.adapter.dialect == work.envelope.dialect);
+    let speaks = |hop: &Hop| {
+        set.get(&hop.place.provider).is_some_and(|up| up.asked_in(work.envelope.dialect, hop).is_some())
+    };
     let chain = route::resolve(&set.config, model, speaks);
     let chain = chain.ok_or_else(|| {
         Fault::new(FaultCode::ModelNotFound, format!("The model `{model}` does not exist."))

@@ -11,6 +11,7 @@ mod budget;
 mod claim;
 mod config;
 mod consume;
+mod credentials;
 mod delivery;
 mod error;
 mod execute;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use proto::canonical::Carrier;
 use proto::nats::{Link, Projection, wait_declared};
 use proto::seal::Wrapper;
 use proto::subject;
@@ -57,9 +59,19 @@ const SHAKEN: Duration = Duration::from_secs(5);
 /// How long what is written may take to leave the process in the end.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The keys a worker needs.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    /// Opens payload keys.
+    pub wrapper: Wrapper,
+    /// Makes and reads what carries providers' opaque data through foreign dialects.
+    pub carrier: Carrier,
+}
+
 /// What all steps share.
 pub(crate) struct Worker {
     config: Config,
+    carrier: Carrier,
     link: Link,
     projection: Projection,
     upstreams: Upstreams,
@@ -97,7 +109,7 @@ impl Worker {
 pub async fn run(
     config: Config,
     link: Link,
-    wrapper: Wrapper,
+    secrets: Secrets,
     health: Health,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
@@ -112,6 +124,7 @@ pub async fn run(
     let (ended, helpers) = (CancellationToken::new(), TaskTracker::new());
     let drain = config.drain;
     let worker = Arc::new(Worker {
+        carrier: secrets.carrier.clone(),
         upstreams: Upstreams::new(config.clone(), helpers.clone(), ended.clone()),
         projection: Projection::new(),
         jobs: Jobs::default(),
@@ -129,7 +142,7 @@ pub async fn run(
         .subscribe(subject::CTL_CANCEL)
         .await
         .map_err(|source| Error::Subscribe { subject: subject::CTL_CANCEL.to_owned(), source })?;
-    helpers.spawn(project(Arc::clone(&worker), wrapper, ended.clone()));
+    helpers.spawn(project(Arc::clone(&worker), secrets.wrapper, ended.clone()));
     helpers.spawn(keeper::keep(Arc::clone(&worker), ended.clone()));
     helpers.spawn(beat::beat(Arc::clone(&worker), ended.clone()));
     helpers.spawn(beat::listen(Arc::clone(&worker), cancels, ended.clone()));

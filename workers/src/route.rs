@@ -1,5 +1,6 @@
 //! From the model a caller named to the chain of targets that may serve it. Pure.
 
+use proto::canonical::Origin;
 use proto::config::{Config, Model, Strategy};
 use proto::event::RouteMode;
 
@@ -9,18 +10,18 @@ pub(crate) const HOPS_MAX: usize = 8;
 /// One place that may serve a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hop {
-    /// Name of the provider.
-    pub(crate) provider: String,
-    /// The model there.
-    pub(crate) model: String,
+    /// The provider and the model there.
+    pub(crate) place: Origin,
+    /// The model behind that name, where the name does not tell it.
+    pub(crate) underlying: Option<String>,
     /// How a request that is served there came to be.
     pub(crate) route_mode: RouteMode,
 }
 
 /// The targets of `model` in the order in which they are tried, each place once, when the caller asked for
-/// `requested`. Places whose provider `usable` refuses are left out; a target that is tried first because those
+/// `requested`. Places that `usable` refuses are left out; a target that is tried first because those
 /// before it are left out is a fallback all the same.
-pub(crate) fn chain(model: &Model, requested: &str, usable: impl Fn(&str) -> bool) -> Vec<Hop> {
+pub(crate) fn chain(model: &Model, requested: &str, usable: impl Fn(&Hop) -> bool) -> Vec<Hop> {
     let count = match model.strategy {
         Strategy::Simple => 1,
         Strategy::Fallback => model.targets.len(),
@@ -30,8 +31,8 @@ pub(crate) fn chain(model: &Model, requested: &str, usable: impl Fn(&str) -> boo
     let mut hops: Vec<Hop> = Vec::with_capacity(count.min(HOPS_MAX));
     for target in model.targets.iter().take(count) {
         let (provider, upstream) = (target.provider.as_str(), target.upstream_model(requested));
-        let seen = hops.iter().any(|hop| hop.provider == provider && hop.model == upstream);
-        if hops.len() == HOPS_MAX || seen || !usable(provider) {
+        let seen = hops.iter().any(|hop| hop.place.provider == provider && hop.place.model == upstream);
+        if hops.len() == HOPS_MAX || seen {
             continue;
         }
         let route_mode = match (provider == first.0, upstream == first.1) {
@@ -39,13 +40,17 @@ pub(crate) fn chain(model: &Model, requested: &str, usable: impl Fn(&str) -> boo
             (false, true) => RouteMode::ProviderFallback,
             (_, false) => RouteMode::ModelFallback,
         };
-        hops.push(Hop { provider: provider.to_owned(), model: upstream.to_owned(), route_mode });
+        let place = Origin { provider: provider.to_owned(), model: upstream.to_owned() };
+        let hop = Hop { place, underlying: target.underlying_model.clone(), route_mode };
+        if usable(&hop) {
+            hops.push(hop);
+        }
     }
     hops
 }
 
 /// The chain for `requested` under `config`; `None` if no alias serves that name.
-pub(crate) fn resolve(config: &Config, requested: &str, usable: impl Fn(&str) -> bool) -> Option<Vec<Hop>> {
+pub(crate) fn resolve(config: &Config, requested: &str, usable: impl Fn(&Hop) -> bool) -> Option<Vec<Hop>> {
     config.model(requested).map(|model| chain(model, requested, usable))
 }
 
@@ -63,7 +68,9 @@ mod tests {
     }
 
     fn names(hops: &[Hop]) -> Vec<(&str, &str, &'static str)> {
-        hops.iter().map(|h| (h.provider.as_str(), h.model.as_str(), h.route_mode.as_str())).collect()
+        hops.iter()
+            .map(|h| (h.place.provider.as_str(), h.place.model.as_str(), h.route_mode.as_str()))
+            .collect()
     }
 
     #[test]
@@ -98,7 +105,10 @@ mod tests {
     #[test]
     fn a_place_that_cannot_be_used_is_left_out_and_shows() {
         let model = model(Strategy::Fallback, &[("a", "m"), ("b", "m")]);
-        assert_eq!(names(&chain(&model, "fast", |p| p != "a")), [("b", "m", "provider_fallback")]);
+        assert_eq!(
+            names(&chain(&model, "fast", |hop| hop.place.provider != "a")),
+            [("b", "m", "provider_fallback")]
+        );
         assert!(chain(&model, "fast", |_| false).is_empty());
     }
 

@@ -29,15 +29,23 @@ const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
 /// Reads the secret from its place, without surrounding white space.
 pub(crate) async fn read(place: &SecretRef) -> Result<Secret<String>, SecretError> {
-    let raw = match place {
-        SecretRef::Env(name) => {
-            Secret::new(std::env::var(name).map_err(|_| SecretError::Unset(name.clone()))?)
-        }
-        SecretRef::File(path) => Secret::new(read_file(path).await?),
-    };
+    match place {
+        SecretRef::Env(name) => variable(name),
+        SecretRef::File(path) => usable(&Secret::new(read_file(path).await?), || place.to_string()),
+    }
+}
+
+/// Reads the secret that an environment variable holds.
+pub(crate) fn variable(name: &str) -> Result<Secret<String>, SecretError> {
+    let value = std::env::var(name).ok().filter(|value| !value.is_empty());
+    let raw = Secret::new(value.ok_or_else(|| SecretError::Unset(name.to_owned()))?);
+    usable(&raw, || format!("env:{name}"))
+}
+
+fn usable(raw: &Secret<String>, place: impl FnOnce() -> String) -> Result<Secret<String>, SecretError> {
     let trimmed = raw.expose().trim();
     if trimmed.is_empty() || !trimmed.bytes().all(|b| (0x21..=0x7e).contains(&b)) {
-        return Err(SecretError::Unusable(place.to_string()));
+        return Err(SecretError::Unusable(place()));
     }
     Ok(Secret::new(trimmed.to_owned()))
 }

@@ -79,7 +79,7 @@ pub(crate) async fn workers(args: WorkersArgs) -> anyhow::Result<ExitCode> {
     let checks: Vec<(_, Check)> =
         vec![("nats", ops::nats_check(link.clone())), ("workers", Box::new(move || asked.check()))];
     let _operators = process.operators("workers", operators, checks)?;
-    workers::run(config, link, keys.wrapper, health, process.shutdown).await?;
+    workers::run(config, link, keys.for_workers(), health, process.shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }
 

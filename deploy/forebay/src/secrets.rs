@@ -5,6 +5,7 @@ use std::env;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use proto::canonical::Carrier;
 use proto::seal::Wrapper;
 use proto::secret::{MasterKey, Pepper, Secret, random_secret};
 
@@ -57,6 +58,8 @@ pub(crate) fn check_environment() -> anyhow::Result<()> {
 pub(crate) struct Keys {
     /// Opens and makes payload keys.
     pub(crate) wrapper: Wrapper,
+    /// Carries providers' opaque data.
+    pub(crate) carrier: Carrier,
     /// Hashes virtual keys.
     pub(crate) pepper: Pepper,
 }
@@ -64,7 +67,11 @@ pub(crate) struct Keys {
 impl Keys {
     fn derive(master: String) -> anyhow::Result<Self> {
         let master = MasterKey::new(master)?;
-        Ok(Self { wrapper: Wrapper::new(&master.payload_wrapping_key()), pepper: master.key_pepper() })
+        Ok(Self {
+            wrapper: Wrapper::new(&master.payload_wrapping_key()),
+            carrier: Carrier::new(&master.carrier_key()),
+            pepper: master.key_pepper(),
+        })
     }
 
     /// For separate roles, which share one secret and so cannot make one.
@@ -101,6 +108,11 @@ impl Keys {
     /// What control is given.
     pub(crate) fn for_control(&self) -> control::Secrets {
         control::Secrets { wrapper: self.wrapper.clone(), pepper: self.pepper.clone() }
+    }
+
+    /// What the workers need.
+    pub(crate) fn for_workers(&self) -> workers::Secrets {
+        workers::Secrets { wrapper: self.wrapper.clone(), carrier: self.carrier.clone() }
     }
 
     /// What an ingress is given.

@@ -139,10 +139,10 @@ fn start_workers(
     keys: &Keys,
     health: workers::Health,
 ) -> anyhow::Result<RoleThread> {
-    let (urls, wrapper) = (endpoint.nats_url.clone(), keys.wrapper.clone());
+    let (urls, secrets) = (endpoint.nats_url.clone(), keys.for_workers());
     role::spawn("workers", move |shutdown| async move {
         let link = connect(urls.expose(), "workers").await?;
-        Ok(workers::run(config, link, wrapper, health, shutdown).await?)
+        Ok(workers::run(config, link, secrets, health, shutdown).await?)
     })
 }
 

@@ -356,6 +356,7 @@ pub fn head() -> Section {
         config: 1,
         queue_ms: 3,
         upstream_ms: 0,
+        warnings: None,
         cost: Some(proto::money::NanoUsd(12_500)),
     })
 }

@@ -6,6 +6,7 @@ pub mod bedrock_converse;
 pub mod codec;
 mod depth;
 pub mod embeddings;
+pub mod exchange;
 pub mod gemini;
 mod json;
 pub mod openai_chat;
@@ -30,8 +31,6 @@ pub enum Dialect {
     OpenaiEmbeddings,
     /// Anthropic Messages.
     AnthropicMessages,
-    /// Anthropic's counting of a prompt's tokens.
-    AnthropicCountTokens,
     /// Gemini's `generateContent`; of providers alone.
     Gemini,
     /// Bedrock's Converse; of providers alone.
@@ -46,7 +45,6 @@ impl Dialect {
             Self::OpenaiResponses => "openai_responses",
             Self::OpenaiEmbeddings => "openai_embeddings",
             Self::AnthropicMessages => "anthropic_messages",
-            Self::AnthropicCountTokens => "anthropic_count_tokens",
             Self::Gemini => "gemini",
             Self::BedrockConverse => "bedrock_converse",
         }

@@ -44,6 +44,15 @@ pub struct Envelope {
     /// What the call may use, read off the body at admission so that a worker need not read it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<Estimate>,
+    /// The caller would rather be refused than have anything changed on the way (`x-forebay-strict`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict: bool,
+    /// `anthropic-version` of a Messages request, for a provider that speaks it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anthropic_version: Option<String>,
+    /// `anthropic-beta` of a Messages request, for a provider that speaks it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anthropic_beta: Option<String>,
     /// The caller's own request id, if it sent a well-formed one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_request_id: Option<String>,

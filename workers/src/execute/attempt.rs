@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::dialect::openai_chat::{ChatStream, StreamOptions, rewrite};
+use proto::dialect::codec::Target;
+use proto::dialect::exchange::{Ask, Exchange};
 use proto::event::{Announced, Event};
 use proto::fault::{Fault, FaultCode};
 use proto::id::AttemptId;
@@ -34,6 +35,8 @@ pub(super) enum Attempted {
     Settled,
     /// It failed; the table decides what follows.
     Failed(Box<Failed>),
+    /// Nothing was called: the request cannot be carried there.
+    Unfit(Box<Fault>),
 }
 
 /// A failed attempt whose outcome is not on the stream yet.
@@ -70,17 +73,17 @@ impl Execution<'_> {
     /// Makes one attempt at `hop`.
     pub(super) async fn attempt(&mut self, hop: &Hop) -> Attempted {
         self.k += 1;
-        let Some(upstream) = self.plan.set.get(&hop.provider).cloned() else {
+        let Some(upstream) = self.plan.set.get(&hop.place.provider).cloned() else {
             // The chain was made of providers of this very set.
             self.work.close(proto::event::CloseReason::Refused, None, Some(no_route())).await;
             return Attempted::Settled;
         };
         let mut trace = Trace::new();
-        let body = match rewrite(&self.plan.body, &hop.model) {
-            Ok(body) => body,
+        let exchange = match self.exchange(hop, &upstream) {
+            Ok(exchange) => exchange,
             Err(fault) => {
-                self.work.close(proto::event::CloseReason::Refused, None, Some(fault)).await;
-                return Attempted::Settled;
+                self.k -= 1;
+                return Attempted::Unfit(Box::new(fault));
             }
         };
         let _permit = self.permit(&upstream).await;
@@ -95,7 +98,8 @@ impl Execution<'_> {
         self.first_call.get_or_insert_with(|| (trace.started, self.work.waited_ms()));
         let call = Call {
             upstream: &upstream,
-            body,
+            exchange,
+            model: &hop.place.model,
             stream: self.work.envelope.stream,
             attempt: self.attempt_id(),
             traceparent: self.work.job.traceparent.as_deref(),
@@ -106,6 +110,28 @@ impl Execution<'_> {
         } else {
             self.attempt_whole(hop, &call, &upstream, trace).await
         }
+    }
+
+    /// The provider's body, and the way back.
+    fn exchange(&mut self, hop: &Hop, upstream: &Upstream) -> Result<Exchange, Fault> {
+        let envelope = &self.work.envelope;
+        let profile = upstream.profile(hop);
+        let target = Target { kind: upstream.provider.kind, origin: &hop.place, profile: &profile };
+        let ask = Ask {
+            dialect: envelope.dialect,
+            body: &self.plan.body,
+            model: &envelope.model,
+            stream: envelope.stream,
+            include_usage: envelope.include_usage,
+            strict: envelope.strict,
+            anthropic: (envelope.anthropic_version.as_deref(), envelope.anthropic_beta.as_deref()),
+            request: self.work.job.request,
+            price: self.plan.set.config.price(&envelope.model),
+            input_estimate: self.plan.estimate.input_tokens,
+            carrier: &self.work.worker.carrier,
+        };
+        let dialect = upstream.asked_in(envelope.dialect, hop).ok_or_else(no_route)?;
+        Exchange::prepare(&ask, &target, dialect, &mut self.decoded)
     }
 
     async fn attempt_whole(
@@ -121,7 +147,7 @@ impl Execution<'_> {
         };
         match unless_stopped(&self.work.job, exchange).await {
             Ok((body, answer)) => {
-                self.succeed_whole(hop, upstream, &trace, body, &answer).await;
+                self.succeed_whole(hop, call, &trace, body, &answer).await;
                 Attempted::Settled
             }
             Err(Ended::Stopped(stop)) => {
@@ -143,16 +169,11 @@ impl Execution<'_> {
         upstream: &Arc<Upstream>,
         mut trace: Trace,
     ) -> Attempted {
-        let options = StreamOptions {
-            include_usage: self.work.envelope.include_usage,
-            price: self.plan.set.config.price(&self.work.envelope.model).cloned(),
-            input_estimate: self.plan.estimate.input_tokens,
-        };
         let config = &self.work.worker.config;
         let linger = Linger::new(config.linger, config.linger_bytes_max);
-        let head = self.head(hop, "text/event-stream; charset=utf-8");
+        let head = self.head(hop, call, "text/event-stream; charset=utf-8");
         let first_call = self.first_call.map_or(trace.started, |(at, _)| at);
-        let mut relay = Relay::new(ChatStream::new(options), &mut self.replier, linger, head, first_call);
+        let mut relay = Relay::new(call.exchange.relay(), &mut self.replier, linger, head, first_call);
         let exchange = async {
             let mut response = call.open(&mut trace).await?;
             relay.run(call, &mut response, &mut trace).await?;
@@ -201,8 +222,8 @@ impl Execution<'_> {
             subject: work.subject.clone(),
             dialect: work.envelope.dialect,
             stream: work.envelope.stream,
-            provider: hop.provider.clone(),
-            model: hop.model.clone(),
+            provider: hop.place.provider.clone(),
+            model: hop.place.model.clone(),
             priced_with: self.plan.set.config.version,
             route_mode: hop.route_mode,
             estimate: self.plan.estimate,
@@ -247,19 +268,25 @@ impl Execution<'_> {
     }
 
     /// The head of an answer that `hop` gives.
-    pub(super) fn head(&self, hop: &Hop, content_type: &str) -> Head {
+    pub(super) fn head(&self, hop: &Hop, call: &Call<'_>, content_type: &str) -> Head {
+        Head { warnings: call.exchange.warnings.header(), ..self.bare_head(hop, content_type) }
+    }
+
+    /// The same without what its call would say.
+    pub(super) fn bare_head(&self, hop: &Hop, content_type: &str) -> Head {
         let (first_call, queue_ms) =
             self.first_call.unwrap_or_else(|| (Instant::now(), self.work.waited_ms()));
         Head {
             status: 200,
             content_type: content_type.to_owned(),
-            provider: hop.provider.clone(),
-            model: hop.model.clone(),
+            provider: hop.place.provider.clone(),
+            model: hop.place.model.clone(),
             route_mode: hop.route_mode.as_str().to_owned(),
             attempts: self.k,
             config: self.plan.set.config.version,
             queue_ms,
             upstream_ms: u64::try_from(first_call.elapsed().as_millis()).unwrap_or(u64::MAX),
+            warnings: None,
             cost: None,
         }
     }

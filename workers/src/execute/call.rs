@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{StatusCode, header};
-use proto::dialect::openai_chat::{Answer, BadAnswer, read_answer};
+use proto::dialect::Dialect;
+use proto::dialect::exchange::Exchange;
+use proto::dialect::openai_chat::Answer;
 use proto::fault::{Fault, FaultCode};
 use proto::id::AttemptId;
-use reqwest::Response;
+use reqwest::{Request, Response};
 use tokio::time::Instant;
 
 use super::failure::{Failure, Limits};
 use crate::error::chain;
-use crate::http::Upstream;
+use crate::http::{Outgoing, Upstream};
 
 /// How much of an error's body is read.
 const ERROR_BYTES_MAX: usize = 64 * 1024;
@@ -52,7 +54,8 @@ impl Trace {
 /// One call's particulars.
 pub(super) struct Call<'a> {
     pub(super) upstream: &'a Upstream,
-    pub(super) body: Bytes,
+    pub(super) exchange: Exchange,
+    pub(super) model: &'a str,
     pub(super) stream: bool,
     pub(super) attempt: AttemptId,
     pub(super) traceparent: Option<&'a str>,
@@ -62,8 +65,9 @@ pub(super) struct Call<'a> {
 impl Call<'_> {
     /// Sends, and reads the head of the answer. Anything but a success of the type asked for is a failure.
     pub(super) async fn open(&self, trace: &mut Trace) -> Result<Response, Failure> {
+        let request = self.limits.wait(self.limits.first_byte, self.prepare()).await??;
         trace.sent = true;
-        let sent = self.upstream.send(self.body.clone(), self.stream, self.attempt, self.traceparent);
+        let sent = self.upstream.send(request);
         let response = match self.limits.wait(self.limits.first_byte, sent).await? {
             Ok(response) => response,
             Err(error) => {
@@ -75,7 +79,11 @@ impl Call<'_> {
         if response.status() != StatusCode::OK {
             return Err(self.refusal(response).await);
         }
-        let expected = if self.stream { "text/event-stream" } else { "application/json" };
+        let expected = match (self.stream, self.exchange.dialect) {
+            (false, _) => "application/json",
+            (true, Dialect::BedrockConverse) => "application/vnd.amazon.eventstream",
+            (true, _) => "text/event-stream",
+        };
         let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
         if content_type.is_some_and(|given| has_type(given, expected)) {
             return Ok(response);
@@ -83,6 +91,28 @@ impl Call<'_> {
         let fault =
             Fault::new(FaultCode::UpstreamError, "The provider's answer is not of the type asked for.");
         Err(Failure::broken(fault))
+    }
+
+    async fn prepare(&self) -> Result<Request, Failure> {
+        let outgoing = Outgoing {
+            dialect: self.exchange.dialect,
+            model: self.model,
+            stream: self.stream,
+            body: self.exchange.body.clone(),
+            headers: &self.exchange.headers,
+            attempt: self.attempt,
+            traceparent: self.traceparent,
+        };
+        self.upstream.prepare(&outgoing).await.map_err(|error| {
+            tracing::error!(
+                attempt = %self.attempt,
+                traceparent = self.traceparent,
+                provider = self.upstream.provider.name,
+                error = chain(&error),
+                "call not made"
+            );
+            Failure::unprepared()
+        })
     }
 
     async fn refusal(&self, mut response: Response) -> Failure {
@@ -118,12 +148,7 @@ impl Call<'_> {
             }
             body = whole.freeze();
         }
-        match read_answer(&body) {
-            Ok(answer) => Ok((body, answer)),
-            Err(bad @ (BadAnswer::NotACompletion | BadAnswer::Upstream(_))) => {
-                Err(Failure::broken(bad.fault()))
-            }
-        }
+        self.exchange.answer(body).map_err(|bad| Failure::broken(bad.fault()))
     }
 
     async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Failure> {

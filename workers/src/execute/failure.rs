@@ -34,6 +34,12 @@ impl Failure {
         Self { class: Some(Class::Transient), hint: None, fault }
     }
 
+    /// The call could not be made ready: its credentials are not to be had.
+    pub(super) fn unprepared() -> Self {
+        let message = "The provider refused the gateway's account. Your request and key are not at fault.";
+        Self::new(Class::Account, FaultCode::UpstreamAccountError, message)
+    }
+
     /// The provider said nothing for too long.
     fn slow() -> Self {
         Self::new(Class::Timeout, FaultCode::UpstreamTimeout, "The provider did not answer in time.")

@@ -13,7 +13,7 @@ use proto::usage::{Estimate, Reconciled, estimate_tokens, reconcile};
 
 use super::Execution;
 use super::attempt::Failed;
-use super::call::Trace;
+use super::call::{Call, Trace};
 use crate::claim::ask;
 use crate::http::{Seen, Upstream};
 use crate::jobs::Stop;
@@ -37,17 +37,18 @@ impl Execution<'_> {
     pub(super) async fn succeed_whole(
         &mut self,
         hop: &Hop,
-        upstream: &Upstream,
+        call: &Call<'_>,
         trace: &Trace,
         body: Bytes,
         answer: &Answer,
     ) {
+        let upstream = call.upstream;
         let estimate = Estimate {
             input_tokens: self.plan.estimate.input_tokens,
             output_tokens: estimate_tokens(answer.output_chars),
         };
         let used = reconcile(answer.reported.as_ref(), estimate);
-        let mut head = self.head(hop, "application/json");
+        let mut head = self.head(hop, call, "application/json");
         let price = self.plan.set.config.price(&self.work.envelope.model);
         head.cost = price.and_then(|price| price.cost(&used.usage));
         let ending = Ending::Success;
@@ -116,7 +117,7 @@ impl Execution<'_> {
         });
         if !begun {
             // Nothing has gone out yet: the error answer says where it comes from, like any other.
-            let mut head = self.head(hop, "application/json");
+            let mut head = self.bare_head(hop, "application/json");
             head.status = failure.fault.status();
             rest.insert(0, Section::Head(head));
         }
@@ -220,21 +221,21 @@ impl Execution<'_> {
         if ending == Ending::Failed {
             tracing::info!(
                 request_id = %attempt.request, %attempt, traceparent = self.work.job.traceparent,
-                provider = hop.provider, model = hop.model, status,
+                provider = hop.place.provider, model = hop.place.model, status,
                 fault = code.map(FaultCode::label), duration_ms = ms(duration), last, "attempt failed"
             );
         } else {
             tracing::debug!(
                 request_id = %attempt.request, %attempt, traceparent = self.work.job.traceparent,
-                provider = hop.provider, model = hop.model, status,
+                provider = hop.place.provider, model = hop.place.model, status,
                 ending = ending.as_str(), duration_ms = ms(duration), "attempt ended"
             );
         }
         Event::Usage(Outcome {
             attempt,
             subject: self.work.subject.clone(),
-            provider: hop.provider.clone(),
-            model: hop.model.clone(),
+            provider: hop.place.provider.clone(),
+            model: hop.place.model.clone(),
             priced_with: self.plan.set.config.version,
             route_mode: hop.route_mode,
             ending,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use proto::canonical::Request;
 use proto::event::CloseReason;
 use proto::fault::{Fault, FaultCode};
 use proto::id::Token;
@@ -49,6 +50,8 @@ struct Execution<'a> {
     /// Attempts made.
     k: u32,
     retries_used: u32,
+    /// The request in canonical form, once it was needed.
+    decoded: Option<Arc<Request>>,
     /// The first upstream call, and how long the request had waited then.
     first_call: Option<(Instant, u64)>,
 }
@@ -58,7 +61,7 @@ pub(crate) async fn execute(work: &Work, plan: Plan) {
     work.worker.budget.earn();
     work.job.ask(true);
     let replier = work.replier();
-    Execution { work, plan, replier, k: 0, retries_used: 0, first_call: None }.run().await;
+    Execution { work, plan, replier, k: 0, retries_used: 0, decoded: None, first_call: None }.run().await;
     work.job.ask(false);
 }
 
@@ -78,6 +81,14 @@ impl Execution<'_> {
             let failed = match self.attempt(&hop).await {
                 Attempted::Settled => return,
                 Attempted::Failed(failed) => failed,
+                Attempted::Unfit(_) if at + 1 < self.plan.chain.len() => {
+                    at += 1;
+                    tries_here = 0;
+                    continue;
+                }
+                Attempted::Unfit(fault) => {
+                    return self.work.close(CloseReason::Refused, None, Some(*fault)).await;
+                }
             };
             let more_targets = at + 1 < self.plan.chain.len();
             match self.next(&failed, tries_here, more_targets) {

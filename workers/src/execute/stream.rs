@@ -1,7 +1,8 @@
 //! A provider's stream on its way to the caller: held back until there is content, then passed on in few frames.
 
 use bytes::BytesMut;
-use proto::dialect::openai_chat::{BrokenStream, ChatStream};
+use proto::dialect::BrokenStream;
+use proto::dialect::codec;
 use proto::reply::{FRAME_DATA_MAX, Head, Section};
 use reqwest::Response;
 use tokio::time::Instant;
@@ -17,7 +18,7 @@ const HELD_BACK_MAX: usize = 4 << 20;
 /// One stream being passed on. Survives the call, so that what was produced is known when it is dropped.
 pub(super) struct Relay<'a> {
     /// The dialect's view of it.
-    pub(super) stream: ChatStream,
+    pub(super) stream: Box<dyn codec::Relay>,
     replier: &'a mut Replier,
     waiting: BytesMut,
     linger: Linger,
@@ -28,7 +29,7 @@ pub(super) struct Relay<'a> {
 impl<'a> Relay<'a> {
     /// A stream of which nothing has arrived. `head` lacks only the time it took since `first_call`.
     pub(super) fn new(
-        stream: ChatStream,
+        stream: Box<dyn codec::Relay>,
         replier: &'a mut Replier,
         linger: Linger,
         head: Head,

@@ -1,23 +1,24 @@
 //! Any vendor that speaks OpenAI's Chat Completions: a row of the configuration, no code.
 
-use std::time::Duration;
-
 use http::HeaderMap;
-use jiff::fmt::rfc2822;
+use proto::catalogue::Profile;
 use proto::config::ProviderKind;
 use proto::dialect::Dialect;
-use proto::dialect::openai_chat::{UpstreamError, read_error};
-use proto::fault::{Fault, FaultCode};
+use proto::dialect::openai_chat::read_error;
+use proto::fault::FaultCode;
 
-use super::{Adapter, Refusal};
+use super::refusal::{Refusal, refusal, retry_hint, usual};
+use super::{Adapter, Auth, Place};
 use crate::retry::Class;
 
 pub(crate) const ADAPTER: Adapter = Adapter {
     kind: ProviderKind::OpenaiCompatible,
-    dialect: Dialect::OpenaiChat,
-    base_url: None,
-    path: "/chat/completions",
+    base_url: |_| None,
+    versions: &[],
     built_in: false,
+    auth: Auth::Bearer,
+    dialect,
+    path,
     classify,
 };
 
@@ -32,6 +33,24 @@ const EXHAUSTED: [&str; 7] = [
     "billing_not_active",
 ];
 
+/// Chat Completions for every conversation; few of those who copy OpenAI have more.
+pub(super) fn dialect(caller: Dialect, _: &Profile) -> Option<Dialect> {
+    match caller {
+        Dialect::OpenaiEmbeddings => Some(Dialect::OpenaiEmbeddings),
+        _ => Some(Dialect::OpenaiChat),
+    }
+}
+
+/// The paths of OpenAI behind `/v1`.
+pub(super) fn path(place: &Place<'_>) -> String {
+    match place.dialect {
+        Dialect::OpenaiResponses => "/responses",
+        Dialect::OpenaiEmbeddings => "/embeddings",
+        _ => "/chat/completions",
+    }
+    .to_owned()
+}
+
 /// What a status means, as OpenAI and those who copy it use them.
 pub(super) fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal {
     let error = read_error(status, body);
@@ -39,62 +58,17 @@ pub(super) fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal
     let is = |names: &[&str]| {
         [&error.kind, &error.code].into_iter().flatten().any(|name| names.contains(&name.as_str()))
     };
-    let (class, code) = match status {
+    let verdict = match status {
         429 if is(&EXHAUSTED) => (Class::Account, FaultCode::UpstreamAccountError),
-        401..=403 => (Class::Account, FaultCode::UpstreamAccountError),
         429 if is(&["slow_down"]) => (Class::RateLimited, FaultCode::UpstreamOverloaded),
-        429 => (Class::RateLimited, FaultCode::UpstreamRateLimited),
-        408 | 504 => (Class::Transient, FaultCode::UpstreamTimeout),
-        503 | 529 => (Class::Transient, FaultCode::UpstreamOverloaded),
-        409 | 425 | 500.. => (Class::Transient, FaultCode::UpstreamError),
-        300..400 => (Class::Misplaced, FaultCode::UpstreamError),
-        400..500 => (Class::Caller, FaultCode::UpstreamRefused),
-        _ => (Class::Transient, FaultCode::UpstreamError),
+        _ => usual(status),
     };
-    Refusal { class, hint, fault: fault(code, status, hint, error) }
-}
-
-fn fault(code: FaultCode, status: u16, hint: Option<Duration>, error: UpstreamError) -> Fault {
-    let message = match code {
-        FaultCode::UpstreamAccountError => {
-            "The provider refused the gateway's account. Your request and key are not at fault.".to_owned()
-        }
-        _ => error.message,
-    };
-    let mut fault = Fault::new(code, message);
-    fault.upstream_status = Some(status);
-    if code == FaultCode::UpstreamRefused {
-        fault.param = error.param;
-    }
-    fault.upstream_code = error.code;
-    let told = matches!(code, FaultCode::UpstreamRateLimited | FaultCode::UpstreamOverloaded);
-    match hint {
-        Some(hint) if told => fault.retry_after(u64::try_from(hint.as_millis()).unwrap_or(u64::MAX)),
-        _ => fault,
-    }
-}
-
-/// Reads `retry-after-ms`, else `retry-after` in seconds or as a date, counted from `now_ms`.
-fn retry_hint(headers: &HeaderMap, now_ms: u64) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let number = |text: &str| text.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
-    let bounded = |seconds: f64| Duration::try_from_secs_f64(seconds.min(1e6)).ok();
-    if let Some(ms) = text("retry-after-ms").and_then(number) {
-        return bounded(ms / 1000.0);
-    }
-    let after = text("retry-after")?;
-    if let Some(seconds) = number(after) {
-        return bounded(seconds);
-    }
-    let date = rfc2822::parse(after).ok()?.timestamp().as_millisecond();
-    Some(Duration::from_millis(u64::try_from(date).ok()?.saturating_sub(now_ms)))
+    refusal(verdict, status, hint, error)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const NOW: u64 = 1_795_000_000_000;
 
     fn of(status: u16) -> (Class, FaultCode) {
         let refusal = classify(status, &HeaderMap::new(), b"{}");
@@ -132,29 +106,5 @@ mod tests {
         let refusal = classify(401, &HeaderMap::new(), br#"{"error":{"message":"key sk-canary is wrong"}}"#);
         assert!(!refusal.fault.message.contains("canary"));
         assert_eq!(refusal.fault.status(), 502);
-    }
-
-    #[test]
-    fn hints_are_read_in_all_three_forms() {
-        let hint = |pairs: &[(&'static str, &str)]| {
-            let mut headers = HeaderMap::new();
-            for (name, value) in pairs {
-                headers.insert(*name, value.parse().unwrap());
-            }
-            retry_hint(&headers, NOW).map(|d| d.as_millis())
-        };
-        assert_eq!(hint(&[]), None);
-        assert_eq!(hint(&[("retry-after", "7")]), Some(7000));
-        assert_eq!(hint(&[("retry-after", "0.5")]), Some(500));
-        assert_eq!(hint(&[("retry-after", "7"), ("retry-after-ms", "250")]), Some(250));
-        assert_eq!(hint(&[("retry-after", "Wed, 18 Nov 2026 09:46:50 GMT")]), hint_at(1_794_995_210_000));
-        assert_eq!(hint(&[("retry-after", "Wed, 18 Nov 2026 20:00:00 GMT")]), hint_at(1_795_032_000_000));
-        for bad in ["soon", "-1", "NaN", "inf", ""] {
-            assert_eq!(hint(&[("retry-after", bad)]), None, "{bad}");
-        }
-    }
-
-    fn hint_at(at_ms: u64) -> Option<u128> {
-        Some(u128::from(at_ms.saturating_sub(NOW)))
     }
 }

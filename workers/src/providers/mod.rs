@@ -1,80 +1,89 @@
 //! Vendors: one row each. What every row must meet is written in `README.md` beside this file.
 
+mod anthropic;
+mod azure_openai;
+pub(crate) mod bedrock;
 mod compatible;
+mod gemini;
 mod openai;
+mod refusal;
 pub(crate) mod scripted;
 
-use std::time::Duration;
-
 use http::HeaderMap;
-use proto::config::ProviderKind;
+use proto::catalogue::Profile;
+use proto::config::{Provider, ProviderKind};
 use proto::dialect::Dialect;
-use proto::fault::Fault;
 
-use crate::retry::Class;
+pub(crate) use refusal::Refusal;
 
 /// What is particular about a vendor. The shared work is in `execute`.
 #[derive(Debug)]
 pub(crate) struct Adapter {
     /// The kind in the configuration.
     pub(crate) kind: ProviderKind,
-    /// The wire format it speaks.
-    pub(crate) dialect: Dialect,
-    /// Where it is, up to and including the version, unless the configuration says otherwise.
-    pub(crate) base_url: Option<&'static str>,
-    /// What is appended to the base URL.
-    pub(crate) path: &'static str,
+    /// Where it is unless the configuration says otherwise; `None` = the configuration must.
+    pub(crate) base_url: fn(&Provider) -> Option<String>,
+    /// What may stand at the end of a configured address without being part of it.
+    pub(crate) versions: &'static [&'static str],
     /// Whether its address is one of our own making, so that the guard has no say.
     pub(crate) built_in: bool,
+    /// How its key is presented.
+    pub(crate) auth: Auth,
+    /// The dialect it is asked in when a caller speaks `caller` and wants a model of that profile; `None` = it
+    /// serves no such thing.
+    pub(crate) dialect: fn(caller: Dialect, profile: &Profile) -> Option<Dialect>,
+    /// What is appended to the base URL.
+    pub(crate) path: fn(&Place<'_>) -> String,
     /// What an answer that is not a success means: status, headers and the beginning of the body.
     pub(crate) classify: fn(u16, &HeaderMap, &[u8]) -> Refusal,
 }
 
-/// An answer that is not a success, understood.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Refusal {
-    /// What to do about it.
-    pub(crate) class: Class,
-    /// How long the provider wants to be left alone.
-    pub(crate) hint: Option<Duration>,
-    /// What the caller is told if it is the last word.
-    pub(crate) fault: Fault,
+/// What the path of a call depends on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) provider: &'a Provider,
+    pub(crate) dialect: Dialect,
+    pub(crate) model: &'a str,
+    pub(crate) stream: bool,
+}
+
+/// How a key is presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Auth {
+    /// `Authorization: Bearer …`.
+    Bearer,
+    /// In a header of this name.
+    Header(&'static str),
+    /// In a header of this name; without a key, a token of Microsoft Entra as Bearer.
+    HeaderOrEntra(&'static str),
+    /// A Bedrock API key as Bearer; without one, requests signed with AWS credentials.
+    BearerOrAws,
 }
 
 /// Every vendor.
-pub(crate) const ADAPTERS: [&Adapter; 3] = [&openai::ADAPTER, &compatible::ADAPTER, &scripted::ADAPTER];
+pub(crate) const ADAPTERS: [&Adapter; 7] = [
+    &openai::ADAPTER,
+    &compatible::ADAPTER,
+    &anthropic::ADAPTER,
+    &azure_openai::ADAPTER,
+    &gemini::ADAPTER,
+    &bedrock::ADAPTER,
+    &scripted::ADAPTER,
+];
 
 /// The row of a kind; any kind without a row of its own speaks a known dialect and needs none.
 pub(crate) fn adapter(kind: ProviderKind) -> &'static Adapter {
     ADAPTERS.into_iter().find(|adapter| adapter.kind == kind).unwrap_or(&compatible::ADAPTER)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_has_its_row() {
-        for kind in [ProviderKind::Openai, ProviderKind::OpenaiCompatible, ProviderKind::Scripted] {
-            assert_eq!(adapter(kind).kind, kind);
-        }
-    }
-
-    #[test]
-    fn every_row_keeps_the_contract() {
-        for adapter in ADAPTERS {
-            assert!(adapter.path.starts_with('/'), "{:?}", adapter.kind);
-            assert!(adapter.base_url.is_none_or(|url| url.starts_with("https://") && !url.ends_with('/')));
-            for status in 100..600 {
-                let refusal = (adapter.classify)(status, &HeaderMap::new(), b"");
-                let caller = refusal.class == Class::Caller;
-                assert_eq!(
-                    refusal.fault.status() == status,
-                    caller || status == refusal.fault.code.openai().0
-                );
-                assert!(![401, 402, 403].contains(&refusal.fault.status()), "{status} surfaced");
-                assert_eq!(refusal.fault.upstream_status, Some(status));
-            }
-        }
-    }
+/// One path segment of a name that may hold anything.
+fn segment(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, SEGMENT).to_string()
 }
+
+/// All but the unreserved characters of RFC 3986.
+const SEGMENT: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+#[cfg(test)]
+mod tests;

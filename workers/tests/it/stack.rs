@@ -144,10 +144,12 @@ impl Stack {
 
     /// Starts a worker of this stack and waits until it pulls.
     pub async fn worker(&self, settings: workers::Config) -> tokio::task::JoinHandle<()> {
-        let (link, wrapper) = (self.link.clone(), self.wrapper.clone());
+        let link = self.link.clone();
+        let carrier = proto::canonical::Carrier::new(&Secret::new([9; 32]));
+        let secrets = workers::Secrets { wrapper: self.wrapper.clone(), carrier };
         let (health, shutdown) = (self.health.clone(), self.shutdown.clone());
         let task = tokio::spawn(async move {
-            workers::run(settings, link, wrapper, health, shutdown).await.unwrap();
+            workers::run(settings, link, secrets, health, shutdown).await.unwrap();
         });
         until("the worker pulls", || self.health.check().is_ok()).await;
         task
@@ -177,6 +179,9 @@ impl Stack {
             body: Body::Inline,
             body_bytes: body.len() as u64,
             estimate: None,
+            strict: false,
+            anthropic_version: None,
+            anthropic_beta: None,
             client_request_id: None,
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
             path: Vec::new(),

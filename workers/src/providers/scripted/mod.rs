@@ -11,19 +11,20 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::{StatusCode, header};
 use proto::config::ProviderKind;
-use proto::dialect::Dialect;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Adapter, compatible};
+use super::{Adapter, Auth, compatible};
 
 pub(crate) const ADAPTER: Adapter = Adapter {
     kind: ProviderKind::Scripted,
-    dialect: Dialect::OpenaiChat,
-    base_url: None,
-    path: "/chat/completions",
+    base_url: |_| None,
+    versions: &[],
     built_in: true,
+    auth: Auth::Bearer,
+    dialect: compatible::dialect,
+    path: compatible::path,
     classify: compatible::classify,
 };
 
