@@ -25,8 +25,11 @@ pub struct Config {
     pub body_idle: Duration,
     /// The longest time for a whole body. Default 60 s.
     pub body_total: Duration,
-    /// The longest time for a request's headers, and for an idle connection. Default 10 s.
+    /// The longest time for a request's headers, from their first byte. Default 10 s.
     pub header_read: Duration,
+    /// How long an HTTP/1 connection may wait for its next request. Default 75 s: longer than the 60 s for which
+    /// most proxies and load balancers keep a connection, so that it is they who close it.
+    pub idle: Duration,
     /// The longest time without progress while an answer is being written. Default 60 s.
     pub write_stall: Duration,
     /// The longest path and query, in bytes. Default 8 KiB.
@@ -59,6 +62,7 @@ impl Default for Config {
             body_idle: Duration::from_secs(10),
             body_total: Duration::from_secs(60),
             header_read: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
             write_stall: Duration::from_secs(60),
             url_bytes_max: 8 << 10,
             connections_max: 10_000,

@@ -7,7 +7,7 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | `server`, `patient` | sockets, connections, graceful shutdown |
+//! | `server`, `patient`, `heads` | sockets, connections, graceful shutdown |
 //! | `router`, `routes` | what is served where |
 //! | `call` | ids, clock, log line and count of one request |
 //! | `auth` | virtual keys |
@@ -29,6 +29,7 @@ mod config;
 mod dispatch;
 mod dispatcher;
 mod error;
+mod heads;
 mod limit;
 mod link_health;
 mod metrics;

@@ -10,18 +10,21 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use crate::heads::Arrivals;
+
 /// A stream whose writes fail once none has made progress for a while. Costs a timer only while a write waits.
 #[derive(Debug)]
 pub(crate) struct Patient {
     stream: TcpStream,
     patience: Duration,
+    arrivals: Arrivals,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patient {
-    /// Waits for `patience` at most within one write.
-    pub(crate) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, stalled: None }
+    /// Waits for `patience` at most within one write, and notes in `arrivals` what is read.
+    pub(crate) fn new(stream: TcpStream, patience: Duration, arrivals: Arrivals) -> Self {
+        Self { stream, patience, arrivals, stalled: None }
     }
 
     fn watch<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -43,7 +46,12 @@ impl AsyncRead for Patient {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, into)
+        let before = into.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, into);
+        if into.filled().len() > before {
+            self.arrivals.note();
+        }
+        polled
     }
 }
 
@@ -87,7 +95,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut caller = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let mut stream = Patient::new(stream, Duration::from_millis(50));
+        let mut stream = Patient::new(stream, Duration::from_millis(50), Arrivals::default());
         let endless = vec![0; 64 << 20];
         let error = stream.write_all(&endless).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::response::Response;
+use http::header::ALLOW;
+use http::{HeaderMap, StatusCode};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -22,15 +24,20 @@ use tower::Service;
 
 use crate::call::Call;
 use crate::error::Error;
+use crate::heads::{Arrivals, HeadTimer};
 use crate::metrics::{EndedBy, Route};
 use crate::patient::Patient;
 use crate::state::App;
 use crate::{respond, router};
 
-const HEADERS_MAX: usize = 100;
-/// Headers of one request, and the buffers of a connection, in bytes.
-const BUFFER_BYTES_MAX: usize = 32 << 10;
-const HEADER_LIST_BYTES_MAX: u32 = 32 << 10;
+/// Headers of one request, names and values, in bytes.
+const HEADER_BYTES_MAX: usize = 32 << 10;
+/// What the HTTP library takes of them, above which it answers by itself and without a body. Its limit on their
+/// number, 100, is left alone: another one would cost every request two allocations.
+const HEAD_BYTES_MAX: usize = 48 << 10;
+const HEADER_LIST_BYTES_MAX: u32 = 48 << 10;
+/// What an HTTP/2 stream may have waiting, in bytes.
+const SEND_BYTES_MAX: usize = 32 << 10;
 const STREAMS_MAX: u32 = 256;
 /// After a failed accept (out of file descriptors) the next try waits so long.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
@@ -116,15 +123,14 @@ fn builder(app: &App, tasks: TaskTracker) -> Builder<Tracked> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(app.config.header_read)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(BUFFER_BYTES_MAX);
+        .header_read_timeout(app.config.idle)
+        .max_buf_size(HEAD_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(HEADER_LIST_BYTES_MAX)
         .max_concurrent_streams(STREAMS_MAX)
-        .max_send_buf_size(BUFFER_BYTES_MAX)
+        .max_send_buf_size(SEND_BYTES_MAX)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(20));
     builder
@@ -181,12 +187,15 @@ impl Connection {
             async move {
                 match refused(&app, &request, peer) {
                     Some(response) => Ok::<_, Infallible>(response),
-                    None => router.call(request).await,
+                    None => router.call(request).await.map(concealing),
                 }
             }
         });
-        let io = TokioIo::new(Patient::new(stream, self.app.config.write_stall));
-        let mut connection = std::pin::pin!(self.builder.serve_connection(io, service));
+        let arrivals = Arrivals::default();
+        let mut builder = Builder::clone(&self.builder);
+        builder.http1().timer(HeadTimer::new(arrivals.clone(), self.app.config.header_read));
+        let io = TokioIo::new(Patient::new(stream, self.app.config.write_stall, arrivals));
+        let mut connection = std::pin::pin!(builder.serve_connection(io, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = self.shutdown.cancelled() => {
@@ -213,12 +222,14 @@ async fn spoken_to(stream: &TcpStream) -> bool {
     }
 }
 
-/// The answer to a request that does not get as far as a route: too many of them, or too long a path.
+/// The answer to a request that does not get as far as a route: too many of them, too long a path or headers.
 fn refused(app: &App, request: &Request<Incoming>, peer: SocketAddr) -> Option<Response> {
     let uri = request.uri();
     let length = uri.path_and_query().map_or(0, |path| path.as_str().len());
     let fault = if length > app.config.url_bytes_max {
         Fault::new(FaultCode::InvalidRequest, "The path and query are too long.")
+    } else if header_bytes(request.headers()) > HEADER_BYTES_MAX {
+        Fault::new(FaultCode::InvalidRequest, "The headers are larger than 32 KiB.")
     } else if router::is_public(uri.path()) {
         app.limits.admit(peer.ip()).err()?
     } else {
@@ -226,4 +237,18 @@ fn refused(app: &App, request: &Request<Incoming>, peer: SocketAddr) -> Option<R
     };
     let call = Call::begin(&app.metrics, Route::Other, request.headers());
     Some(respond::refuse(call, &fault, None))
+}
+
+/// Takes off what the router says about every answer to a method that a path does not take: to a caller without a
+/// key it would tell which paths there are.
+fn concealing(mut response: Response) -> Response {
+    let status = response.status();
+    if status.as_u16() >= 400 && status != StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().remove(ALLOW);
+    }
+    response
+}
+
+fn header_bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }

@@ -40,6 +40,14 @@ async fn every_mistake_of_a_caller_is_a_clear_4xx() {
         assert_eq!(error["error"]["request_id"], headers["request-id"].to_str().unwrap());
         assert_eq!(headers["x-should-retry"], "false");
         assert_eq!(headers["content-type"], "application/json");
+        let allow = headers.get("allow").map(|allow| allow.to_str().unwrap());
+        let expected = match (status, path) {
+            (405, "/v1/models") => Some("GET,HEAD"),
+            (405, _) => Some("POST"),
+            // Without a key nobody learns which paths there are.
+            _ => None,
+        };
+        assert_eq!(allow, expected, "{method} {path} {key:?}");
     }
     let nested = format!(r#"{{"model":"fast","messages":{}}}"#, "[".repeat(10_000));
     for (body, expected) in [
@@ -78,6 +86,7 @@ async fn too_large_and_too_slow_bodies_and_header_floods_are_refused() {
         body_bytes_max: 1 << 20,
         body_idle: Duration::from_millis(200),
         header_read: Duration::from_millis(300),
+        idle: Duration::from_millis(1500),
         ..ingress::Config::default()
     };
     let stack = Stack::start_with(config(), settings).await;
@@ -94,6 +103,10 @@ async fn too_large_and_too_slow_bodies_and_header_floods_are_refused() {
     assert!(
         raw(&stack, format!("GET /health HTTP/1.1\r\nh: {long}\r\n\r\n").as_bytes()).await.contains(" 431 ")
     );
+    let long = "x".repeat(40 << 10);
+    let (status, _, body) = stack.send(header("h", &long)).await;
+    assert_eq!(status, 400);
+    assert!(body.contains("The headers are larger than 32 KiB."), "{body}");
     // Headers that never end, and a connection that says nothing at all.
     let began = Instant::now();
     assert_eq!(raw(&stack, b"GET /health HTTP/1.1\r\n").await, "");
@@ -101,6 +114,38 @@ async fn too_large_and_too_slow_bodies_and_header_floods_are_refused() {
     assert_eq!(raw(&stack, b"PRI").await, "");
     assert!(began.elapsed() < Duration::from_secs(5));
     assert_eq!(stack.stored().await, 0);
+}
+
+fn header(name: &'static str, value: &str) -> Request<Full<Bytes>> {
+    let request = Request::get("/health").header("host", "forebay").header(name, value);
+    request.body(Full::default()).unwrap()
+}
+
+#[tokio::test]
+async fn an_idle_connection_lives_longer_than_headers_that_do_not_come() {
+    let (head, idle) = (Duration::from_millis(200), Duration::from_millis(1200));
+    let settings = ingress::Config { header_read: head, idle, ..ingress::Config::default() };
+    let stack = Stack::start_with(config(), settings).await;
+    let get = b"GET /health HTTP/1.1\r\nhost: f\r\n\r\n";
+    let mut stream = TcpStream::connect(stack.address).await.unwrap();
+    let mut answer = [0; 4096];
+    for _ in 0..2 {
+        stream.write_all(get).await.unwrap();
+        assert!(stream.read(&mut answer).await.unwrap() > 0);
+        tokio::time::sleep(head * 2).await; // idle, and kept
+    }
+    let began = Instant::now();
+    assert_eq!(stream.read(&mut answer).await.unwrap(), 0, "an idle connection is closed in the end");
+    assert!(began.elapsed() > head, "{:?}", began.elapsed());
+    // The second head of a connection has no more time than the first.
+    let mut stream = TcpStream::connect(stack.address).await.unwrap();
+    stream.write_all(get).await.unwrap();
+    assert!(stream.read(&mut answer).await.unwrap() > 0);
+    tokio::time::sleep(head).await;
+    let began = Instant::now();
+    stream.write_all(b"GET /hea").await.unwrap();
+    assert_eq!(stream.read(&mut answer).await.unwrap(), 0);
+    assert!(began.elapsed() < idle / 2, "{:?}", began.elapsed());
 }
 
 async fn raw(stack: &Stack, bytes: &[u8]) -> String {
