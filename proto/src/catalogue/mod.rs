@@ -40,6 +40,12 @@ pub struct Profile {
     pub max_completion_tokens: bool,
     /// Refuses function tools together with reasoning on Chat Completions: needs the Responses API.
     pub tools_need_responses: bool,
+    /// Takes marks in a prompt up to which it is cached.
+    pub cache_marks: bool,
+    /// Takes marks that live for hours.
+    pub cache_marks_long: bool,
+    /// Takes cache breakpoints on parts of messages (OpenAI, from gpt-5.6 on).
+    pub cache_marks: bool,
     /// How its reasoning is steered.
     pub reasoning: ReasoningControl,
     /// How its tokens are counted when nobody else does.
@@ -64,6 +70,9 @@ impl Default for Profile {
             developer_role: false,
             max_completion_tokens: false,
             tools_need_responses: false,
+            cache_marks: false,
+            cache_marks: true,
+            cache_marks_long: true,
             reasoning: ReasoningControl::Unknown,
             tokenizer: Tokenizer::Other,
         }
