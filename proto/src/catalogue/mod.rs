@@ -44,8 +44,6 @@ pub struct Profile {
     pub cache_marks: bool,
     /// Takes marks that live for hours.
     pub cache_marks_long: bool,
-    /// Takes cache breakpoints on parts of messages (OpenAI, from gpt-5.6 on).
-    pub cache_marks: bool,
     /// How its reasoning is steered.
     pub reasoning: ReasoningControl,
     /// How its tokens are counted when nobody else does.
@@ -70,7 +68,6 @@ impl Default for Profile {
             developer_role: false,
             max_completion_tokens: false,
             tools_need_responses: false,
-            cache_marks: false,
             cache_marks: true,
             cache_marks_long: true,
             reasoning: ReasoningControl::Unknown,
