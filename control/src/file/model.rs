@@ -13,18 +13,12 @@ use super::fields::{Fields, Shape, Text, found};
 
 const SHAPE: Shape = Shape {
     known: &["alias", "strategy", "targets", "price"],
-    unserved: &[(
-        "underlying_model",
-        ": it belongs to kind azure_openai, which is not served yet. Remove it.",
-    )],
+    unserved: &[("underlying_model", ": it belongs to a target, { provider, model, underlying_model }.")],
 };
 
 const TARGET: Shape = Shape {
-    known: &["provider", "model"],
-    unserved: &[
-        ("weight", ": it belongs to strategy weighted, which is not served yet. Remove it."),
-        ("underlying_model", ": it belongs to kind azure_openai, which is not served yet. Remove it."),
-    ],
+    known: &["provider", "model", "underlying_model"],
+    unserved: &[("weight", ": it belongs to strategy weighted, which is not served yet. Remove it.")],
 };
 
 const PRICE: Shape = Shape { known: &["input", "output", "cached_input", "cache_write"], unserved: &[] };
@@ -96,13 +90,17 @@ fn target(walk: &mut Walk<'_>, path: String, value: &Spanned<DeValue<'_>>) -> Op
     if let Some(model) = &model {
         check_model_name(walk, model);
     }
+    let underlying = fields.text("underlying_model", &mut walk.mistakes);
+    if let Some(underlying) = &underlying {
+        check_model_name(walk, underlying);
+    }
     if let Some(provider) = &provider {
         walk.check_provider(provider);
     }
     Some(Target {
         provider: provider?.value.to_owned(),
         model: model?.value.to_owned(),
-        underlying_model: None,
+        underlying_model: underlying.map(|text| text.value.to_owned()),
     })
 }
 

@@ -60,7 +60,8 @@ pub(super) const TABLE: &[(&str, &str, &[&str])] = &[
         WITH_PROJECT,
         "[[providers]]\nname = \"q\"",
         &[
-            "9|providers[1].kind|expected what the provider speaks (openai or openai_compatible), found nothing",
+            "9|providers[1].kind|expected the vendor (openai, openai_compatible, anthropic, azure_openai, gemini or bedrock), \
+             found nothing",
         ],
     ),
     (
@@ -80,40 +81,37 @@ pub(super) const TABLE: &[(&str, &str, &[&str])] = &[
     ),
     (
         WITH_PROJECT,
-        "[[providers]]\nname = \"q\"\nkind = \"anthropic\"",
+        "[[providers]]\nname = \"q\"\nkind = \"anthropic\"\napi_version = \"v1\"\nregion = \"eu-central-1\"",
         &[
-            "11|providers[1].kind|kind `anthropic` is not served by this release; expected openai or openai_compatible",
+            "12|providers[1].api_version|belongs to kind azure_openai alone: remove it",
+            "13|providers[1].region|belongs to kind bedrock alone: remove it",
         ],
     ),
     (
         WITH_PROJECT,
-        "[[providers]]\nname = \"q\"\nkind = \"azure_openai\"\napi_version = \"v\"",
+        "[[providers]]\nname = \"q\"\nkind = \"azure_openai\"",
         &[
-            "11|providers[1].kind|kind `azure_openai` is not served by this release; expected openai or openai_compatible",
-            "12|providers[1].api_version|`api_version` is not served by this release: it belongs to kind azure_openai, \
-         which is not served yet. Remove it.",
+            "9|providers[1].base_url|expected the resource's address, https://NAME.openai.azure.com, found nothing",
         ],
     ),
     (
         WITH_PROJECT,
-        "[[providers]]\nname = \"q\"\nkind = \"gemini\"",
-        &[
-            "11|providers[1].kind|kind `gemini` is not served by this release; expected openai or openai_compatible",
-        ],
+        "[[providers]]\nname = \"q\"\nkind = \"bedrock\"\nregion = \"eu/central\"",
+        &["12|providers[1].region|expected letters, digits, hyphens and dots"],
     ),
     (
         WITH_PROJECT,
-        "[[providers]]\nname = \"q\"\nkind = \"bedrock\"\nregion = \"eu-central-1\"",
-        &[
-            "11|providers[1].kind|kind `bedrock` is not served by this release; expected openai or openai_compatible",
-            "12|providers[1].region|`region` is not served by this release: it belongs to kind bedrock, which is not \
-         served yet. Remove it.",
-        ],
+        "[[providers]]\nname = \"q\"\nkind = \"gemini\"\nbase_url = \"http://h\"",
+        &["12|providers[1].base_url|plain http is for private networks only: use https, or set \
+             allow_private_network = true"],
     ),
     (
         WITH_PROJECT,
         "[[providers]]\nname = \"q\"\nkind = \"scripted\"",
-        &["11|providers[1].kind|expected openai or openai_compatible, found \"scripted\""],
+        &[
+            "11|providers[1].kind|expected openai, openai_compatible, anthropic, azure_openai, gemini or bedrock, \
+         found \"scripted\"",
+        ],
     ),
     (
         WITH_PROJECT,
@@ -236,10 +234,15 @@ pub(super) const TABLE: &[(&str, &str, &[&str])] = &[
     ),
     (
         WITH_PROJECT,
-        "[[models]]\nalias = \"n\"\ntargets = [{ provider = \"p\", model = \"x\", underlying_model = \"y\" }]",
+        "[[models]]\nalias = \"n\"\ntargets = [{ provider = \"p\", model = \"x\", underlying_model = \"\" }]",
+        &["11|models[1].targets[0].underlying_model|expected a name of 1 to 200 visible ASCII characters"],
+    ),
+    (
+        WITH_PROJECT,
+        "[[models]]\nalias = \"n\"\nunderlying_model = \"y\"\ntargets = [{ provider = \"p\", model = \"x\" }]",
         &[
-            "11|models[1].targets[0].underlying_model|`underlying_model` is not served by this release: it belongs to \
-         kind azure_openai, which is not served yet. Remove it.",
+            "11|models[1].underlying_model|`underlying_model` is not served by this release: it belongs to a target, \
+             { provider, model, underlying_model }.",
         ],
     ),
     (
