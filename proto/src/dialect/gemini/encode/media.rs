@@ -32,7 +32,7 @@ pub(super) fn part(
             let mut part = image(source, path)?;
             if let Some(level) = detail.as_deref().and_then(level) {
                 if is_budget_family(profile) {
-                    warnings.add("parameter_dropped", format!("{path}.detail"));
+                    warnings.add("image_detail_dropped", path);
                 } else {
                     part["mediaResolution"] = json!({ "level": level });
                 }

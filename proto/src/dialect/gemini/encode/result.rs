@@ -42,7 +42,7 @@ pub(super) fn write(
     }
     let mut beside = Vec::new();
     if !attached.is_empty() && is_budget_family(profile) {
-        warnings.add("tool_media_moved", path);
+        warnings.add("tool_result_media_moved", path);
         beside.push(json!({ "text": format!("Attachment of tool call {id}:") }));
         beside.append(&mut attached);
     } else if !attached.is_empty() {

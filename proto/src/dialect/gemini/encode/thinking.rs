@@ -1,6 +1,15 @@
 //! How much to think: a level or a budget, never both, as the model's profile says.
+//!
+//! | asked | model with levels (3 and later) | model with a budget (2.5) | unknown model |
+//! |---|---|---|---|
+//! | effort | the nearest level it knows | 512, 2048, 8192, 16384, 24576 or its most | the level, `HIGH` at most |
+//! | budget | the level the budget amounts to | the budget within its bounds | the budget |
+//! | off | its lowest level | 0, or its least | `MINIMAL` |
+//! | on, no more said | its default | -1: as much as it likes | its default |
+//!
+//! What had to be changed is warned about.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::canonical::{Effort, Request, Show, Warnings};
 use crate::catalogue::{Profile, ReasoningControl};
@@ -9,47 +18,41 @@ use crate::catalogue::{Profile, ReasoningControl};
 pub(super) fn encode(request: &Request, profile: &Profile, warnings: &mut Warnings) -> Option<Value> {
     let asked = &request.reasoning;
     let field = super::word(request, "reasoning_effort", "reasoning", "thinking");
-    let effort = if asked.enabled == Some(false) { Some(Effort::None) } else { asked.effort };
+    let off = asked.enabled == Some(false) || asked.effort == Some(Effort::None) || asked.budget == Some(0);
+    let effort = if off { Some(Effort::None) } else { asked.effort };
     let mut config = Map::new();
     match &profile.reasoning {
         ReasoningControl::None => {
-            let wanted = effort.is_some_and(|effort| effort > Effort::None)
-                || asked.budget.is_some_and(|budget| budget > 0)
-                || asked.enabled == Some(true);
-            if wanted {
+            let wanted = effort.is_some() || asked.budget.is_some() || asked.enabled == Some(true);
+            if wanted && !off {
                 warnings.add("parameter_dropped", field);
             }
             return None;
         }
         ReasoningControl::Effort { .. } | ReasoningControl::Adaptive { .. } => {
-            let effort = effort.or_else(|| asked.budget.map(Effort::of_budget));
-            if let Some(effort) = effort.and_then(|effort| profile.nearest_effort(effort)) {
-                config.insert("thinkingLevel".into(), level(effort).into());
+            let wanted = effort.or_else(|| asked.budget.map(Effort::of_budget));
+            if let Some((wanted, near)) = wanted.and_then(|e| Some((e, profile.nearest_effort(e)?))) {
+                changed(wanted, near, field, warnings);
+                config.insert("thinkingLevel".into(), level(near).into());
             }
         }
         ReasoningControl::Budget { min, max, can_disable } => {
             let least = if *can_disable { 0 } else { *min };
-            let budget = match (effort, asked.budget) {
-                (Some(Effort::None), _) | (_, Some(0)) => Some(least),
-                (_, Some(budget)) => Some(budget.clamp(*min, *max)),
-                (Some(effort), None) => Some(budget_of(effort, *max).clamp(*min, *max)),
-                (None, None) => None,
-            };
-            let budget = budget.map(|budget| within(budget, request.max_tokens, *min));
-            match budget {
-                Some(budget) => {
-                    config.insert("thinkingBudget".into(), budget.into());
+            if off && least > 0 {
+                warnings.add("reasoning_not_disabled", field);
+            }
+            if let Some(budget) = budget(request, effort, (*min, *max), least) {
+                if asked.budget.is_some_and(|asked| !off && Value::from(asked) != budget) {
+                    warnings.add("effort_changed", field);
                 }
-                // On, as much as it likes.
-                None if asked.enabled == Some(true) => {
-                    config.insert("thinkingBudget".into(), json!(-1));
-                }
-                None => {}
+                config.insert("thinkingBudget".into(), budget);
             }
         }
         ReasoningControl::Unknown => match (effort, asked.budget) {
             (Some(effort), _) => {
-                config.insert("thinkingLevel".into(), level(effort.min(Effort::High)).into());
+                let near = effort.min(Effort::High);
+                changed(effort.max(Effort::Minimal), near.max(Effort::Minimal), field, warnings);
+                config.insert("thinkingLevel".into(), level(near).into());
             }
             (None, Some(budget)) => {
                 config.insert("thinkingBudget".into(), budget.into());
@@ -63,12 +66,28 @@ pub(super) fn encode(request: &Request, profile: &Profile, warnings: &mut Warnin
     (!config.is_empty()).then(|| config.into())
 }
 
-/// Thoughts count against the limit of the answer: a budget that leaves no room for one is halved to fit.
-fn within(budget: u64, max_tokens: Option<u64>, min: u64) -> u64 {
-    match max_tokens {
-        Some(most) if budget >= most => (most / 2).max(min).min(budget),
-        _ => budget,
+fn changed(wanted: Effort, near: Effort, field: &str, warnings: &mut Warnings) {
+    if wanted == Effort::None && near != Effort::None {
+        warnings.add("reasoning_not_disabled", field);
+    } else if level(wanted) != level(near) {
+        warnings.add("effort_changed", field);
     }
+}
+
+/// A budget in tokens, or -1.
+fn budget(request: &Request, effort: Option<Effort>, (min, max): (u64, u64), least: u64) -> Option<Value> {
+    let top = max.max(min);
+    let budget = match (effort, request.reasoning.budget) {
+        (Some(Effort::None), _) => return Some(least.into()),
+        (_, Some(budget)) => budget.clamp(min, top),
+        (Some(effort), None) => of_effort(effort, max).clamp(min, top),
+        (None, None) => return (request.reasoning.enabled == Some(true)).then(|| Value::from(-1)),
+    };
+    // Thoughts count against the limit of the answer: a budget that leaves no room for one is halved to fit.
+    Some(match request.max_tokens {
+        Some(most) if budget >= most => (most / 2).max(min).min(budget).into(),
+        _ => budget.into(),
+    })
 }
 
 fn level(effort: Effort) -> &'static str {
@@ -81,7 +100,7 @@ fn level(effort: Effort) -> &'static str {
     }
 }
 
-fn budget_of(effort: Effort, max: u64) -> u64 {
+fn of_effort(effort: Effort, max: u64) -> u64 {
     match effort {
         Effort::Minimal => 512,
         Effort::Max => max,

@@ -118,7 +118,7 @@ fn declaration<'a>(
             if let Some(format) = format {
                 let gap = if about.is_empty() { "" } else { "\n\n" };
                 about = format!("{about}{gap}The input must be of this format: {format}");
-                warnings.add("custom_format_degraded", format!("tools[{}].format", tool.at));
+                warnings.add("custom_tool_format_described", format!("tools[{}]", tool.at));
             }
             wrapped.push((there.clone(), Wrapped::Custom));
             let schema = json!({
@@ -199,7 +199,7 @@ fn strict(request: &Request, can: bool, warnings: &mut Warnings) -> bool {
         if let ToolKind::Function { strict: Some(true), .. } = tool.kind {
             any = true;
             if !can {
-                warnings.add("parameter_dropped", format!("tools[{}].strict", tool.at));
+                warnings.add("strict_dropped", format!("tools[{}]", tool.at));
             }
         }
     }
