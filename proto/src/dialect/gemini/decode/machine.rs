@@ -160,7 +160,9 @@ impl Machine {
     }
 
     fn usage(&mut self, raw: Option<&RawValue>, out: &mut Vec<Event>) {
-        let Some(mut reported) = raw.and_then(|raw| usage::reported(raw.get())) else { return };
+        let Some(mut reported) = raw.and_then(|raw| usage::reported(raw.get(), self.anything)) else {
+            return;
+        };
         reported.web_searches = (self.searches > 0).then_some(self.searches);
         if self.reported.replace(reported) != Some(reported) {
             out.push(Event::Usage(reported));

@@ -9,7 +9,10 @@
 //! | total | `totalTokenCount` |
 //! | tier | `serviceTier`, else the end of `trafficType` |
 //!
-//! Cache writes have no count. A number that is null, negative, not whole or absurd counts as not given.
+//! Cache writes have no count. A number that is negative, not whole or absurd counts as not given.
+//!
+//! Zeros are left out, and so is `candidatesTokenCount` early in a stream. Without it output is nothing as long as
+//! nothing came, else what the total says, else unknown: an answer that is cut then is estimated, not free.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -48,16 +51,21 @@ impl Count<'_> {
         json::count(self.0?.get())
     }
 
+    fn is_absent(&self) -> bool {
+        self.0.is_none_or(|raw| raw.get() == "null")
+    }
+
     fn word(&self) -> Option<String> {
         json::string(self.0?.get()).map(|word| word.to_ascii_lowercase())
     }
 }
 
-/// Reads the value of a `usageMetadata` member. `None` if it is no object or gives no number.
-pub(super) fn reported(raw: &str) -> Option<Reported> {
+/// Reads the value of a `usageMetadata` member; `came` says whether any text or call has come. `None` if it is no
+/// object or gives no number.
+pub(super) fn reported(raw: &str, came: bool) -> Option<Reported> {
     let wire: Wire<'_> = serde_json::from_str(raw).ok()?;
     let thoughts = wire.thoughts_token_count.get();
-    let reported = Reported {
+    let mut reported = Reported {
         input_tokens: sum(wire.prompt_token_count.get(), wire.tool_use_prompt_token_count.get()),
         output_tokens: sum(wire.candidates_token_count.get(), thoughts),
         total_tokens: wire.total_token_count.get(),
@@ -65,7 +73,22 @@ pub(super) fn reported(raw: &str) -> Option<Reported> {
         reasoning_tokens: thoughts,
         ..Reported::default()
     };
-    (reported != Reported::default()).then(|| Reported { tier: tier(&wire), ..reported })
+    if reported == Reported::default() {
+        return None;
+    }
+    if wire.candidates_token_count.get().is_none() {
+        let known = sum(reported.input_tokens, thoughts).unwrap_or(0);
+        let told = reported.total_tokens.is_some_and(|total| total > known);
+        let nothing = !came && wire.candidates_token_count.is_absent();
+        match thoughts {
+            _ if told && came => reported.output_tokens = None,
+            None if nothing && reported.input_tokens.is_some() => reported.output_tokens = Some(0),
+            None if !nothing => reported.total_tokens = None,
+            _ => {}
+        }
+    }
+    reported.tier = tier(&wire);
+    Some(reported)
 }
 
 fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
@@ -103,7 +126,7 @@ mod tests {
             tier: Some(Tier::Flex),
             ..Reported::default()
         };
-        assert_eq!(reported(usage), Some(expected));
+        assert_eq!(reported(usage, true), Some(expected));
     }
 
     #[test]
@@ -111,14 +134,30 @@ mod tests {
         for nothing in
             ["null", "{}", "7", "[]", r#"{"trafficType":"ON_DEMAND"}"#, r#"{"promptTokenCount":-1}"#]
         {
-            assert_eq!(reported(nothing), None, "{nothing}");
+            assert_eq!(reported(nothing, false), None, "{nothing}");
         }
-        let blocked =
-            reported(r#"{"promptTokenCount":9,"totalTokenCount":9,"serviceTier":"standard"}"#).unwrap();
-        assert_eq!((blocked.input_tokens, blocked.output_tokens, blocked.tier), (Some(9), None, None));
-        let thoughts = reported(r#"{"promptTokenCount":9,"thoughtsTokenCount":4}"#).unwrap();
-        assert_eq!((thoughts.output_tokens, thoughts.reasoning_tokens), (Some(4), Some(4)));
         let huge = r#"{"candidatesTokenCount":9007199254740992,"thoughtsTokenCount":9007199254740992}"#;
-        assert_eq!(reported(huge).unwrap().output_tokens, Some(1 << 54));
+        assert_eq!(reported(huge, true).unwrap().output_tokens, Some(1 << 54));
+        let negative = r#"{"promptTokenCount":5,"candidatesTokenCount":-3,"totalTokenCount":2}"#;
+        for came in [false, true] {
+            let read = reported(negative, came).unwrap();
+            assert_eq!((read.output_tokens, read.total_tokens), (None, None), "nonsense is not free");
+        }
+    }
+
+    #[test]
+    fn output_that_is_not_told_is_nothing_or_unknown() {
+        let output = |usage: &str, came| {
+            let read = reported(usage, came).unwrap();
+            (read.output_tokens, read.total_tokens)
+        };
+        let blocked = r#"{"promptTokenCount":9,"totalTokenCount":9,"serviceTier":"standard"}"#;
+        assert_eq!(output(blocked, false), (Some(0), Some(9)));
+        assert_eq!(output(blocked, true), (None, None), "to be estimated");
+        let total = r#"{"promptTokenCount":9,"totalTokenCount":12}"#;
+        assert_eq!(output(total, true), (None, Some(12)), "to be derived");
+        let thoughts = r#"{"promptTokenCount":9,"thoughtsTokenCount":4,"totalTokenCount":13}"#;
+        assert_eq!(output(thoughts, false), (Some(4), Some(13)));
+        assert_eq!(output(thoughts, true), (Some(4), Some(13)));
     }
 }
