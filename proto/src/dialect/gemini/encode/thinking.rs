@@ -42,7 +42,7 @@ pub(super) fn encode(request: &Request, profile: &Profile, warnings: &mut Warnin
                 warnings.add("reasoning_not_disabled", field);
             }
             if let Some(budget) = budget(request, effort, (*min, *max), least) {
-                if asked.budget.is_some_and(|asked| !off && Value::from(asked) != budget) {
+                if asked.budget.is_some_and(|asked| !off && budget != asked) {
                     warnings.add("effort_changed", field);
                 }
                 config.insert("thinkingBudget".into(), budget);
