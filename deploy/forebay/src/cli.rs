@@ -34,6 +34,10 @@ pub(crate) enum Command {
     /// Bring the database to this version's schema
     Migrate(DatabaseArgs),
     /// Make a demo project with a key, once
+    ///
+    /// Needs the deployment and its SECRET_ENCRYPTION_KEY. A running `forebay up` is found by its data directory,
+    /// which holds the key as well unless it came from the environment. Where roles run apart, set NATS_URL,
+    /// DATABASE_URL and SECRET_ENCRYPTION_KEY in the environment, as they are for control.
     Seed(SeedArgs),
     /// Show what happened to requests, from the streams and the books
     Replay(ReplayArgs),
@@ -62,6 +66,9 @@ pub(crate) struct Place {
     #[arg(long, env = "FOREBAY_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// NATS servers, comma-separated (with DATABASE_URL, instead of a data directory)
+    ///
+    /// User and password stand in the address, percent-encoded: nats://USER:PASSWORD@HOST:4222. Set them in the
+    /// environment, not here: every user of the machine can read a command line.
     #[arg(long, env = "NATS_URL", hide_env_values = true)]
     pub(crate) nats_url: Option<String>,
     /// The database: sqlite://PATH or postgres://... (with NATS_URL, instead of a data directory)
@@ -95,7 +102,11 @@ pub(crate) struct UpArgs {
 /// The servers that separate roles share.
 #[derive(Debug, Args)]
 pub(crate) struct NatsArgs {
-    /// NATS servers, comma-separated; user and password may stand in each
+    /// NATS servers, comma-separated, with user and password: best set in the environment
+    ///
+    /// nats://USER:PASSWORD@HOST:4222,nats://HOST:4222: user and password are percent-encoded, a user alone is a token,
+    /// and those of the first address that has any are used for all. Set them in the environment, not here: every
+    /// user of the machine can read a command line.
     #[arg(long, env = "NATS_URL", hide_env_values = true)]
     pub(crate) nats_url: String,
 }
@@ -103,7 +114,10 @@ pub(crate) struct NatsArgs {
 /// The database of the roles that have one.
 #[derive(Debug, Args)]
 pub(crate) struct DatabaseArgs {
-    /// The database: sqlite://PATH or postgres://...
+    /// The database, with user and password: best set in the environment
+    ///
+    /// sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME. Set it in the environment, not here, if a password stands in
+    /// it: every user of the machine can read a command line.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub(crate) database_url: String,
 }
@@ -249,5 +263,26 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    /// What `forebay NAME --help` says.
+    fn help(name: &str) -> String {
+        let mut command = Cli::command();
+        let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
+        help.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn help_says_what_a_command_needs_and_where_credentials_go() {
+        let seed = help("seed");
+        for needed in ["NATS_URL", "DATABASE_URL", "SECRET_ENCRYPTION_KEY", "--data-dir"] {
+            assert!(seed.contains(needed), "{needed} is not in {seed}");
+        }
+        for role in ["ingress", "workers", "ledger", "control", "seed"] {
+            let help = help(role);
+            for part in ["nats://USER:PASSWORD@HOST:4222", "percent-encoded", "environment"] {
+                assert!(help.contains(part), "{part} is not in {help}");
+            }
+        }
     }
 }

@@ -17,11 +17,11 @@ use crate::role::{self, RoleThread};
 use crate::secrets::Keys;
 use crate::telemetry::Metrics;
 
-/// In-flight requests may take this long when the process ends, over ingress and workers together.
+/// In-flight requests may take this long when the process ends, over ingress and workers together; and then the
+/// ledger, which begins its drain when nobody writes events any more, and so ends with the last of them.
 const DRAIN: Duration = Duration::from_secs(25);
 /// Beyond a role's own bound, for its last words.
 const GRACE: Duration = Duration::from_secs(2);
-const LEDGER_PATIENCE: Duration = Duration::from_secs(15);
 const CONTROL_PATIENCE: Duration = Duration::from_secs(7);
 
 /// What to run, and where.
@@ -94,7 +94,7 @@ impl Stack {
         let drained = Instant::now() + DRAIN + GRACE;
         self.ingress.stop(drained).await;
         self.workers.stop(drained.max(Instant::now() + GRACE)).await;
-        self.ledger.stop(Instant::now() + LEDGER_PATIENCE).await;
+        self.ledger.stop(Instant::now() + DRAIN + GRACE).await;
         self.control.stop(Instant::now() + CONTROL_PATIENCE).await;
         drop(self.ops);
     }
@@ -159,4 +159,19 @@ fn start_ingress(
         let listener = tokio::net::TcpListener::from_std(listener)?;
         Ok(ingress::run(config, link, secrets, listener, text, shutdown).await?)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_role_is_waited_for_as_long_as_it_may_drain() {
+        let drains = [
+            ingress::Config::default().drain,
+            workers::Config::default().drain,
+            ledger::Config::default().drain,
+        ];
+        assert_eq!(drains, [DRAIN; 3]);
+    }
 }
