@@ -5,7 +5,7 @@ use std::time::Instant;
 use proto::event::Event;
 
 use crate::book::changes::{Changes, IncidentKind};
-use crate::book::request::Request;
+use crate::book::request::{DEADLINE_MAX_MS, Request};
 use crate::book::{At, Books};
 use crate::checkpoint::{Checkpoint, new_day};
 use crate::error::Error;
@@ -13,6 +13,9 @@ use crate::metrics;
 use crate::outcome::Outcome;
 use crate::store::{self, Batch, Db, Written};
 use crate::stream::Record;
+
+/// How long a request may go on: the longest deadline, the sweep's grace, and clocks that disagree, in milliseconds.
+const UNENDED_MS: u64 = DEADLINE_MAX_MS + 600_000;
 
 /// The books and where they stand; all that moves the cursor.
 pub(crate) struct Clerk {
@@ -26,11 +29,16 @@ pub(crate) struct Clerk {
 /// The working set as of `cursor`.
 pub(crate) async fn load(db: &Db, cursor: At) -> Result<Books, Error> {
     let mut books = Books::since(cursor.ms);
-    let open: Vec<_> = store::open_requests(db).await?.into_iter().collect();
+    let mut open = store::open_requests(db).await?;
+    // What has no open attempt, and nobody has ended, is left to the sweep.
+    open.extend(store::unended_requests(db, cursor.ms.saturating_sub(UNENDED_MS)).await?);
+    let open: Vec<_> = open.into_iter().collect();
     let mut connection = db.pool().acquire().await.map_err(Error::Connect)?;
     for page in open.chunks(500) {
         for (id, request) in store::requests(&mut connection, db.engine(), page).await? {
-            books.adopt(id, request);
+            if request.open() || !request.ended() {
+                books.adopt(id, request);
+            }
         }
     }
     if let Some(config) = store::newest_config(&mut connection).await? {

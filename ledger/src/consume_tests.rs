@@ -188,6 +188,34 @@ async fn what_nobody_speaks_of_any_more_is_swept() {
 }
 
 #[tokio::test]
+async fn a_request_without_an_open_attempt_is_swept_even_by_a_ledger_that_starts_later() {
+    let (nats, test) = (Nats::start(), fixtures::sqlite().await);
+    let (link, db) = (nats.link().await, &test.db);
+    // Its only attempt failed, another was to follow, and its message is gone: nobody will deliver it again.
+    let between = Story::new("acme", proto::clock::now_ms() - 50_000);
+    publish(&link, [Event::Config(fixtures::config(1)), between.announced(1, 1), between.failed(1, 1, 1)])
+        .await;
+    let first = Ledger::start(&link, db);
+    on_the_books(db, 3).await;
+    first.stop().await;
+    let found = replay::request(db, between.request).await.unwrap().unwrap();
+    assert_eq!(found.view.status, "in_progress");
+    let config = Config {
+        idle: Duration::from_millis(200),
+        sweep_every: Duration::from_millis(100),
+        // The fixture's deadline is ten seconds ahead.
+        sweep_grace: Duration::ZERO,
+        ..quick()
+    };
+    let later = Ledger::start_with(&link, db, config);
+    on_the_books(db, 4).await;
+    let swept = replay::request(db, between.request).await.unwrap().unwrap();
+    assert_eq!(swept.view.status, "swept");
+    later.stop().await;
+    assert_eq!(reconcile(&link, db).await.unwrap().mismatches, 0);
+}
+
+#[tokio::test]
 async fn lost_events_are_an_incident_and_the_books_go_on() {
     let (nats, test) = (Nats::start(), fixtures::sqlite().await);
     let (link, db) = (nats.link().await, &test.db);

@@ -1,5 +1,13 @@
 //! The sweep: what nobody speaks of any more is brought to an end. It books nothing itself; it publishes a
 //! takeover and a closing, which come back on EVENTS like everything else.
+//!
+//! Nearly always somebody speaks: a worker acknowledges a request only when its last outcome or its closing is
+//! stored, and whatever is not acknowledged is delivered again, to a worker that brings it to one of these ends. So
+//! a worker killed between an attempt's outcome and the next one leaves nothing to sweep, as long as its message is
+//! there and some worker runs. The sweep is for the rest: the message has left its stream (by age, by size, by hand),
+//! or no worker ran until long after the deadline. It reaches every such request, whatever its attempts came to: it
+//! stays in the working set until it has ended, and is loaded again by a ledger that starts
+//! ([`crate::store::unended_requests`]).
 
 use std::time::Duration;
 
@@ -28,8 +36,7 @@ fn is_over(request: &Request, now_ms: u64, grace_ms: u64) -> bool {
     if request.ended() && !request.open() {
         return false;
     }
-    let deadlines = request.attempts.iter().filter_map(|a| a.announced.as_ref().map(|a| a.deadline_ms));
-    deadlines.max().is_some_and(|deadline_ms| deadline_ms.saturating_add(grace_ms) < now_ms)
+    request.deadline_ms().is_some_and(|deadline_ms| deadline_ms.saturating_add(grace_ms) < now_ms)
 }
 
 /// The events are a function of what is on the books, their ids included, so that ledgers that sweep at once

@@ -30,7 +30,7 @@ use crate::outcome::Outcome;
 
 /// Configuration versions kept at hand; older ones are loaded again when a late event is priced with one.
 const CONFIGS_MAX: usize = 16;
-/// How long a request that has neither ended nor an open attempt stays at hand without an event, in milliseconds.
+/// How long a request that the sweep cannot end stays at hand without an event, in milliseconds.
 const IDLE_MAX_MS: u64 = 600_000;
 
 /// Where an event stands on the stream.
@@ -165,9 +165,11 @@ impl Books {
         self.recent.forget(now_ms);
     }
 
-    /// Puts aside what nothing has been heard of for ten minutes of stream time; it can be loaded again.
+    /// Puts aside what nothing has been heard of for ten minutes of stream time; it can be loaded again. What has
+    /// not ended and has a deadline stays until it is swept.
     pub fn put_idle_aside(&mut self, now_ms: u64) {
-        let idle = |r: &Request| !r.open() && r.last_ms.saturating_add(IDLE_MAX_MS) < now_ms;
+        let swept_later = |r: &Request| r.open() || (!r.ended() && r.deadline_ms().is_some());
+        let idle = |r: &Request| !swept_later(r) && r.last_ms.saturating_add(IDLE_MAX_MS) < now_ms;
         let ids: Vec<_> = self.requests.iter().filter(|(_, r)| idle(r)).map(|(id, _)| *id).collect();
         for id in ids {
             self.put_aside(id);

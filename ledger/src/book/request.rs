@@ -9,6 +9,9 @@ use super::At;
 use super::attempt::Attempt;
 use crate::outcome::Outcome;
 
+/// No caller waits longer, in milliseconds.
+pub(crate) const DEADLINE_MAX_MS: u64 = 3_600_000;
+
 /// A delivery took the request over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
@@ -148,6 +151,14 @@ impl Request {
         self.attempts.sort_by_key(Attempt::first_seq);
         self.takeovers.sort_by_key(|t| t.seq);
         self.closings.sort_by_key(|c| c.seq);
+    }
+
+    /// When its caller stops waiting, in milliseconds of stream time: the latest that was announced, or the longest
+    /// there is where no announcement is known. `None` if nothing says when it was accepted.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        let announced =
+            self.attempts.iter().filter_map(|a| a.announced.as_ref().map(|a| a.deadline_ms)).max();
+        announced.or_else(|| Some(self.subject()?.origin.accepted_ms.saturating_add(DEADLINE_MAX_MS)))
     }
 
     /// Its particulars, from whatever names them.

@@ -18,7 +18,7 @@ pub(crate) use audit::{
 pub(crate) use list::{ListFilter, by_client_request_id, list_requests};
 pub(crate) use read::{
     accounts, config, cursor, cursor_within, newest_config, open_requests, requests, transfers_by_id,
-    transfers_of_request,
+    transfers_of_request, unended_requests,
 };
 pub(crate) use rows::int;
 pub(crate) use write::{Batch, Written, write_batch};

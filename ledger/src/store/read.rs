@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::transfer::Transfer;
 
 const CURSOR: &str = include_str!("sql/cursor.sql");
+const UNENDED_ATTEMPTS: &str = include_str!("sql/unended_attempts.sql");
 const OPEN_ATTEMPTS: &str = include_str!("sql/open_attempts.sql");
 const CONFIG: &str = include_str!("sql/config.sql");
 const NEWEST_CONFIG: &str = include_str!("sql/newest_config.sql");
@@ -68,6 +69,30 @@ pub(crate) async fn open_requests(db: &Db) -> Result<BTreeSet<RequestId>, Error>
         match ids.into_iter().nth(PAGE - 1) {
             Some(last) => after = last,
             None => return Ok(open),
+        }
+    }
+}
+
+/// Requests made from `since_ms` on that may not have ended although no attempt of theirs is open: each has one that
+/// is unknown, or that failed and was to be followed by another. Ids begin with the time at which they were made, so
+/// this reads a range of the primary key.
+pub(crate) async fn unended_requests(db: &Db, since_ms: u64) -> Result<BTreeSet<RequestId>, Error> {
+    let mut found = BTreeSet::new();
+    let mut after = format!("req_{:012x}", since_ms & 0xffff_ffff_ffff);
+    loop {
+        let ids: Vec<String> = sqlx::query_scalar(UNENDED_ATTEMPTS)
+            .bind(after)
+            .bind("req_g") // behind every hexadecimal digit
+            .bind(int(PAGE as u64))
+            .fetch_all(db.pool())
+            .await
+            .map_err(Error::Read)?;
+        for id in &ids {
+            found.insert(request_of(id)?);
+        }
+        match ids.into_iter().nth(PAGE - 1) {
+            Some(last) => after = last,
+            None => return Ok(found),
         }
     }
 }
