@@ -58,7 +58,6 @@ impl LinkHealth {
                 }
                 tracing::info!(connected = state.connected, breaks = state.epoch, "nats link changed");
             }
-            metrics.slow_consumer.absolute(state.dropped);
             metrics.link_breaks.set(f64::from(u32::try_from(state.epoch).unwrap_or(u32::MAX)));
             metrics.link_connected.set(if state.connected { 1.0 } else { 0.0 });
             before = state;

@@ -11,6 +11,7 @@ use metrics::{
 use metrics::{gauge, histogram};
 use proto::ctl::{Answer, Question};
 use proto::fault::FaultCode;
+use proto::nats::MESSAGES_DROPPED;
 
 use crate::slots::Verdict;
 
@@ -21,7 +22,6 @@ const CONNECTIONS: &str = "forebay_ingress_connections";
 const BODIES: &str = "forebay_ingress_body_bytes_held";
 const PUBLISH: &str = "forebay_ingress_publish_ack_seconds";
 const FRAMES: &str = "forebay_ingress_frames_total";
-const DROPPED: &str = "forebay_ingress_messages_dropped_total";
 const ASKS: &str = "forebay_ingress_asks_total";
 const DISCONNECTS: &str = "forebay_ingress_disconnects_total";
 const ENDED: &str = "forebay_ingress_slots_ended_total";
@@ -52,11 +52,6 @@ fn describe() {
         FRAMES,
         "Reply frames, by verdict: accepted, duplicate, gap (frames were lost and the request failed), overflow \
          (the caller read too slowly), fenced (of a delivery without a say), damaged"
-    );
-    describe_counter!(
-        DROPPED,
-        "Messages lost on this side, by reason: slow_consumer (a subscription's channel was full), outbox \
-         (cancels and answers that could not be queued)"
     );
     describe_counter!(ASKS, "Questions of workers, by question and answer");
     describe_counter!(DISCONNECTS, "Callers that left before the end of their answer");
@@ -143,7 +138,6 @@ pub(crate) struct Metrics {
     frames: [Counter; 5],
     frames_damaged: Counter,
     pub(crate) outbox_full: Counter,
-    pub(crate) slow_consumer: Counter,
     pub(crate) disconnects: Counter,
     slots_open: Gauge,
     slots_closed: Gauge,
@@ -169,8 +163,7 @@ impl Metrics {
             publish: histogram!(PUBLISH),
             frames: verdicts.map(|v| counter!(FRAMES, "verdict" => v)),
             frames_damaged: counter!(FRAMES, "verdict" => "damaged"),
-            outbox_full: counter!(DROPPED, "reason" => "outbox"),
-            slow_consumer: counter!(DROPPED, "reason" => "slow_consumer"),
+            outbox_full: counter!(MESSAGES_DROPPED, "role" => "ingress", "reason" => "outbox"),
             disconnects: counter!(DISCONNECTS),
             slots_open: gauge!(SLOTS, "state" => "open"),
             slots_closed: gauge!(SLOTS, "state" => "closed"),

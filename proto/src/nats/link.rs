@@ -7,9 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::metrics::Counter;
 use async_nats::jetstream;
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
+
+use super::metrics;
 
 /// How long one API or publish call may take before it is tried again.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,8 +52,6 @@ pub struct LinkState {
     pub connected: bool,
     /// Counted up with every break: what was in flight before may be lost.
     pub epoch: u64,
-    /// Counted up with every message dropped because a subscription's channel was full.
-    pub dropped: u64,
 }
 
 /// A connection with its JetStream context. Cheap to clone.
@@ -67,7 +68,7 @@ impl Link {
     /// Connects, and keeps reconnecting for ever afterwards. Fails if no server answers the first time.
     pub async fn connect(options: &LinkOptions) -> Result<Self, ConnectError> {
         let (sender, state) = watch::channel(LinkState::default());
-        let sender = Arc::new(sender);
+        let noted = Arc::new((sender, metrics::slow_consumer(options.role)));
         let connect = with_credentials(&options.urls)
             .name(format!("forebay-{}", options.role))
             .custom_inbox_prefix(format!("_INBOX_{}", options.role))
@@ -81,8 +82,8 @@ impl Link {
                 RECONNECT_DELAY_MAX.min(Duration::from_millis(u64::try_from(attempt).unwrap_or(50) * 10))
             })
             .event_callback(move |event| {
-                let sender = Arc::clone(&sender);
-                async move { note(&sender, &event) }
+                let noted = Arc::clone(&noted);
+                async move { note(&noted.0, &noted.1, &event) }
             });
         let servers: Vec<String> = options.urls.split(',').map(|u| u.trim().to_owned()).collect();
         let client = connect.connect(servers).await.map_err(|source| ConnectError {
@@ -113,14 +114,14 @@ impl Link {
     }
 }
 
-fn note(sender: &watch::Sender<LinkState>, event: &Event) {
+fn note(sender: &watch::Sender<LinkState>, dropped: &Counter, event: &Event) {
     match event {
         Event::Connected => sender.send_modify(|s| s.connected = true),
         Event::Disconnected => sender.send_modify(|s| {
             s.connected = false;
             s.epoch += 1;
         }),
-        Event::SlowConsumer(_) => sender.send_modify(|s| s.dropped += 1),
+        Event::SlowConsumer(_) => dropped.increment(1),
         Event::LameDuckMode
         | Event::Draining
         | Event::Closed
@@ -177,9 +178,26 @@ fn without_credentials(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use async_nats::ServerAddr;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-    use super::{decoded, without_credentials};
+    use ::metrics::Counter;
+    use async_nats::{Event, ServerAddr};
+    use tokio::sync::watch;
+
+    use super::{LinkState, decoded, note, without_credentials};
+
+    #[test]
+    fn a_slow_subscription_is_counted_and_a_break_is_noted() {
+        let count = Arc::new(AtomicU64::new(0));
+        let counter = Counter::from_arc(Arc::clone(&count));
+        let (sender, state) = watch::channel(LinkState::default());
+        for event in [Event::Connected, Event::SlowConsumer(1), Event::SlowConsumer(1), Event::Disconnected] {
+            note(&sender, &counter, &event);
+        }
+        assert_eq!(count.load(Ordering::Relaxed), 2);
+        assert_eq!(*state.borrow(), LinkState { connected: false, epoch: 1 });
+    }
 
     #[test]
     fn errors_show_no_password() {

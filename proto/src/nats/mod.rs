@@ -2,12 +2,14 @@
 //! the projections that every process watches.
 
 mod link;
+mod metrics;
 mod options;
 mod project;
 mod publish;
 mod streams;
 
 pub use link::{ConnectError, Link, LinkOptions, LinkState};
+pub use metrics::MESSAGES_DROPPED;
 pub use options::{OptionError, StreamOptions};
 pub use project::{Projection, ProjectionError};
 pub use publish::{PublishError, Stored, publish, publish_event};
