@@ -81,4 +81,6 @@ fn rest(context: &mut Context<'_, '_>, options: &mut Map<String, Value>) {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
