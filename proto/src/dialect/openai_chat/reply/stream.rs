@@ -47,8 +47,10 @@ enum Open {
 struct Call {
     place: u32,
     kind: CallKind,
-    /// Id and name until they are sent: opaque data that comes in time goes with them, where clients look for it.
+    /// Id and name until they are sent, with the first of the arguments: opaque data that comes before anything
+    /// else goes with them, since that is where clients look for it, and some providers give it last.
     unsent: Option<(String, String)>,
+    held: String,
     opaque: Vec<Opaque>,
 }
 
@@ -118,7 +120,13 @@ impl ChatEncoder {
                 let place = self.calls;
                 self.calls += 1;
                 self.came.calls = true;
-                Open::Call(Call { place, kind, unsent: Some((id, name)), opaque: Vec::new() })
+                Open::Call(Call {
+                    place,
+                    kind,
+                    unsent: Some((id, name)),
+                    held: String::new(),
+                    opaque: Vec::new(),
+                })
             }
             Item::Hosted { .. } => Open::Unseen,
         };
@@ -148,6 +156,9 @@ impl ChatEncoder {
                 let another = thought.sum_up(*part, text);
                 let text = if another { format!("\n\n{text}") } else { text.clone() };
                 self.show(out, begun, &text);
+            }
+            (Open::Call(call), Delta::Arguments(text)) if call.unsent.is_some() && call.held.is_empty() => {
+                call.held.push_str(text);
             }
             (Open::Call(call), Delta::Arguments(text)) => {
                 self.announce(call, out);
@@ -182,14 +193,22 @@ impl ChatEncoder {
         self.open = open;
     }
 
-    /// The first piece of a call, unless it was sent.
+    /// The first piece of a call and what waits behind it, unless it was sent.
     fn announce(&self, call: &mut Call, out: &mut BytesMut) {
         let Some((id, name)) = call.unsent.take() else { return };
+        self.begin_call(call, &id, &name, out);
+        let held = std::mem::take(&mut call.held);
+        if !held.is_empty() {
+            self.arguments(call, &held, out);
+        }
+    }
+
+    fn begin_call(&self, call: &mut Call, id: &str, name: &str, out: &mut BytesMut) {
         if self.came.legacy {
             if call.place == 0 {
                 self.delta(out, None, |out| {
                     out.extend_from_slice(br#""function_call":{"name":"#);
-                    string(out, &name);
+                    string(out, name);
                     out.extend_from_slice(br#","arguments":""}"#);
                 });
             }
@@ -199,9 +218,9 @@ impl ChatEncoder {
         let (kind, input) = kind_words(call.kind);
         self.call(out, call.place, |out| {
             out.extend_from_slice(br#","id":"#);
-            string(out, &id);
+            string(out, id);
             out.extend_from_slice(format!(r#","type":"{kind}","{kind}":{{"name":"#).as_bytes());
-            string(out, &name);
+            string(out, name);
             out.extend_from_slice(format!(r#","{input}":""}}"#).as_bytes());
             if let Some(extra) = extra {
                 out.extend_from_slice(format!(r#","extra_content":{extra}"#).as_bytes());

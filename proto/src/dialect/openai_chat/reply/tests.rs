@@ -213,6 +213,8 @@ fn opaque_data_travels_in_tokens_and_comes_back() {
     assert!(first["extra_content"]["google"]["thought_signature"].as_str().unwrap().starts_with("fb1."));
     assert_eq!(first["id"], "c1");
     let late = streamed(&events, reply(asked(), false));
+    let first = late.split("\n\n").find(|chunk| chunk.contains("\"id\":\"c1\"")).unwrap();
+    assert!(first.contains("thought_signature"), "{first}");
     assert_eq!(late.matches("thought_signature").count(), 1);
     assert_eq!(late.matches("\"reasoning_details\"").count(), 3);
 }
