@@ -38,10 +38,9 @@ struct Error<'a> {
 /// The HTTP status a Messages client sees.
 pub fn status(fault: &Fault) -> u16 {
     match fault.code {
-        FaultCode::UpstreamRefused => match fault.upstream_status {
-            Some(status @ (400 | 402 | 404 | 409 | 413)) => status,
-            _ => 400,
-        },
+        FaultCode::UpstreamRefused => {
+            fault.upstream_status.filter(|theirs| [402, 404, 409, 413].contains(theirs)).unwrap_or(400)
+        }
         FaultCode::UpstreamOverloaded | FaultCode::Overloaded => 529,
         FaultCode::UpstreamAccountError | FaultCode::UpstreamError => 500,
         FaultCode::InvalidRequest

@@ -46,3 +46,6 @@ pub use models::models_list;
 pub use relay::MessagesStream;
 pub use rewrite::{read_answer, rename_answer, rewrite};
 pub use scan::{scan, scan_count};
+
+#[cfg(test)]
+mod tests;

@@ -259,3 +259,6 @@ fn take_mark(map: &mut Map<String, Value>, path: &str) -> Result<Option<CacheMar
         Some(value) => mark(&value, &format!("{path}.cache_control")).map(Some),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,7 +121,8 @@ impl Encoder for Messages {
         }
         self.begin(out);
         self.close(out);
-        while self.promote(out) {
+        while !self.waiting.is_empty() {
+            self.promote(out);
             self.close(out);
         }
         let ending = stop::ending(self.finish.as_ref(), self.called, self.refused);
@@ -259,3 +260,6 @@ impl Messages {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

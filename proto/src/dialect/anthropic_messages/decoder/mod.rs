@@ -253,6 +253,7 @@ impl State {
             }
         };
         self.open.insert(index, opened);
+        self.grow(index, first, out)?;
         for raw in block.citations.into_iter().flatten() {
             let citation = wire::Delta {
                 kind: Some("citations_delta".into()),
@@ -261,7 +262,7 @@ impl State {
             };
             self.grow(index, citation, out)?;
         }
-        self.grow(index, first, out)
+        Ok(())
     }
 
     fn grow(&mut self, index: u64, delta: wire::Delta<'_>, out: &mut Vec<Event>) -> Result<(), BrokenStream> {
@@ -377,3 +378,6 @@ fn compact(raw: &str) -> String {
 pub(super) fn error_of(raw: Option<&str>) -> UpstreamError {
     raw.and_then(truthy_error).unwrap_or_else(|| crate::dialect::openai_chat::error::named_error("{}"))
 }
+
+#[cfg(test)]
+mod tests;
