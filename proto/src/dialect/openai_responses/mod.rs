@@ -31,6 +31,9 @@ mod state;
 mod usage;
 mod write;
 
+#[cfg(test)]
+mod fixtures;
+
 pub use super::openai_chat::{Scan, read_error};
 pub use decode::decode_request;
 pub use encode::encode_request;

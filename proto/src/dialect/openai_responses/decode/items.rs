@@ -7,6 +7,7 @@
 //! | `message` of assistant, `reasoning`, `function_call`, `custom_tool_call` | neighbours fold into one assistant turn; another `phase` begins another |
 //! | `function_call_output`, `custom_tool_call_output` | neighbours fold into one user turn |
 //! | `reasoning.encrypted_content` | opaque: a token of ours unwrapped, else the provider's own with its item's id |
+//! | `item_reference` | refused: what it names lies elsewhere |
 //! | anything else | hosted, whole |
 //!
 //! A token of ours that holds a foreign signature gives the summary back as the thoughts it signs; one that holds
@@ -18,7 +19,7 @@ use super::fields::Fields;
 use super::parts::content;
 use crate::canonical::{At, CallKind, Carrier, Content, Opaque, OpaqueKind, Part, Role, SystemText, Turn};
 use crate::dialect::Dialect;
-use crate::dialect::openai_chat::request::{expected, missing};
+use crate::dialect::openai_chat::request::{expected, invalid, missing};
 use crate::dialect::openai_responses::bound;
 use crate::dialect::openai_responses::names::Namespaces;
 use crate::fault::Fault;
@@ -76,6 +77,11 @@ impl<'a> Fold<'a> {
                 let parts = content(Some(output), n, &path)?;
                 self.result(Part::new(at, Content::ToolResult { id, parts, is_error: false }));
                 Ok(())
+            }
+            Some("item_reference") => {
+                let message =
+                    "An item reference names an item that lies at the provider; send the item itself.";
+                Err(invalid(message).with_param(fields.path("id")))
             }
             Some(kind) => {
                 let users = kind.ends_with("_output") || kind == "mcp_approval_response";

@@ -23,6 +23,9 @@ mod items;
 mod parts;
 mod tools;
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::{Map, Value};
 
 use self::fields::Fields;

@@ -3,6 +3,7 @@
 //! | canonical | item |
 //! |---|---|
 //! | text and media of one message | one `message`; of the assistant with an id (`msg_…`), as answers replayed have |
+//! | foreign hosted item | dropped with a warning |
 //! | tool call | `function_call` or `custom_tool_call` |
 //! | tool result | `function_call_output` or `custom_tool_call_output`, by the call it answers; `Error: ` in front says that it failed |
 //! | reasoning of this provider and model | `reasoning` with its encrypted content and, where known, its id |
@@ -12,19 +13,16 @@
 use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
+use super::Scope;
+use super::limits::{call_id, tool_name};
 use super::parts::{marked, part};
-use super::{Scope, refused};
 use crate::canonical::{
     At, CallKind, Carrier, Content, Opaque, OpaqueKind, Part, Role, SystemText, Turn, Warnings,
 };
 use crate::dialect::Dialect;
 use crate::dialect::openai_responses::bound;
 use crate::fault::Fault;
-
-/// The longest id of a call, in characters.
-const CALL_ID_CHARS_MAX: usize = 64;
 
 /// Input items so far.
 pub(super) struct Items<'a> {
@@ -112,10 +110,10 @@ impl<'a> Items<'a> {
         let out = match &part.content {
             Content::ToolCall { id, name, kind: CallKind::Function, arguments, .. } => {
                 let arguments = if arguments.trim_ascii().is_empty() { "{}" } else { arguments };
-                json!({ "type": "function_call", "call_id": call_id(id), "name": name, "arguments": arguments })
+                json!({ "type": "function_call", "call_id": call_id(id), "name": tool_name(name), "arguments": arguments })
             }
             Content::ToolCall { id, name, kind: CallKind::Custom, arguments, .. } => {
-                json!({ "type": "custom_tool_call", "call_id": call_id(id), "name": name, "input": arguments })
+                json!({ "type": "custom_tool_call", "call_id": call_id(id), "name": tool_name(name), "input": arguments })
             }
             Content::ToolResult { id, parts, is_error } => {
                 let custom = self.custom.contains(id.as_str());
@@ -125,7 +123,8 @@ impl<'a> Items<'a> {
             }
             Content::Hosted { raw, origin: Dialect::OpenaiResponses } => raw.clone(),
             Content::Hosted { .. } => {
-                return Err(refused(self.scope.request.path(part.at), "the provider has nothing like it"));
+                warnings.add("hosted_item_dropped", self.scope.request.path(part.at));
+                return Ok(());
             }
             Content::Reasoning { summary, opaque, text } => {
                 match opaque.iter().find(|opaque| self.takes(opaque)) {
@@ -221,14 +220,4 @@ fn thought(summary: &[String], opaque: &Opaque) -> Value {
     out.insert("summary".into(), Value::Array(summary));
     out.insert("encrypted_content".into(), json!(content));
     Value::Object(out)
-}
-
-/// A call's id; a longer one than OpenAI takes becomes a hash of itself, alike in call and result.
-fn call_id(id: &str) -> String {
-    if id.chars().count() <= CALL_ID_CHARS_MAX {
-        return id.to_owned();
-    }
-    let digest = Sha256::digest(id);
-    let hash: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    format!("call_{hash}")
 }

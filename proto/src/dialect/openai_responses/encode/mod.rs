@@ -13,22 +13,30 @@
 //! | `temperature`, `top_p` | the same, unless the model takes none |
 //! | `stop`, `n` > 1, log probabilities, `state.previous_id`, `state.conversation` | refused |
 //! | `top_k`, `seed`, penalties, `logit_bias` | dropped with a warning |
-//! | `end_user`, `metadata`, `service_tier` | `safety_identifier`, `metadata`, `service_tier` |
+//! | `end_user`, `metadata`, `service_tier` | `safety_identifier` (Azure: `user`), `metadata`, `service_tier` |
 //! | `cache.key`, `cache.ttl` | `prompt_cache_key`, `prompt_cache_options.ttl` |
 //! | `cache.auto` | what happens anyway |
 //! | `state.store` of a Responses caller | `store`; else false, with encrypted reasoning asked for |
 //! | `rest` of a Responses caller | where it stood; of others dropped with a warning |
 
 mod items;
+mod limits;
 mod parts;
 mod tools;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use self::items::Items;
+use self::limits::short;
 use crate::canonical::{CacheTtl, Effort, Output, Request, Show, Warnings};
 use crate::catalogue::ReasoningControl;
+use crate::config::ProviderKind;
 use crate::dialect::Dialect;
 use crate::dialect::codec::{Encoded, Target};
 use crate::fault::{Fault, FaultCode};
@@ -87,7 +95,7 @@ pub fn encode_request(
     text(&scope, &mut body);
     reasoning(&scope, &mut body, warnings);
     sampling(&scope, &mut body, warnings);
-    about(&scope, &mut body);
+    about(&scope, &mut body, warnings);
     rest(&scope, &mut body, warnings);
     let store = request.state.store.filter(|_| scope.native()).unwrap_or(false);
     body.insert("store".into(), json!(store));
@@ -95,7 +103,7 @@ pub fn encode_request(
     body.insert("stream".into(), json!(request.stream));
     // A tree of strings and numbers always serialises.
     let body = Bytes::from(serde_json::to_vec(&Value::Object(body)).unwrap_or_default());
-    Ok(Encoded { body, ..Encoded::default() })
+    Ok(Encoded { body, renamed: limits::renamed(request), ..Encoded::default() })
 }
 
 fn refuse(scope: &Scope<'_>) -> Result<(), Fault> {
@@ -233,21 +241,27 @@ fn sampling(scope: &Scope<'_>, body: &mut Map<String, Value>, warnings: &mut War
 }
 
 /// Whom the request is for, and how it is to be served.
-fn about(scope: &Scope<'_>, body: &mut Map<String, Value>) {
+fn about(scope: &Scope<'_>, body: &mut Map<String, Value>, warnings: &mut Warnings) {
     let request = scope.request;
+    let azure = scope.target.kind == ProviderKind::AzureOpenai;
+    let person = if azure { "user" } else { "safety_identifier" };
     let texts = [
-        ("safety_identifier", &request.end_user),
-        ("service_tier", &request.service_tier),
-        ("prompt_cache_key", &request.cache.key),
+        (person, request.end_user.as_deref().map(short)),
+        ("service_tier", request.service_tier.as_deref().map(Cow::Borrowed)),
+        ("prompt_cache_key", request.cache.key.as_deref().map(short)),
     ];
     for (name, text) in texts {
-        body.extend(text.as_ref().map(|text| (name.to_owned(), json!(text))));
+        body.extend(text.map(|text| (name.to_owned(), json!(text))));
     }
     if !request.metadata.is_empty() {
         body.insert("metadata".into(), Value::Object(request.metadata.clone()));
     }
-    if let Some(ttl) = request.cache.ttl {
-        body.insert("prompt_cache_options".into(), json!({ "ttl": ttl_word(ttl) }));
+    match request.cache.ttl {
+        Some(ttl) if scope.target.profile.cache_marks => {
+            body.insert("prompt_cache_options".into(), json!({ "ttl": ttl_word(ttl) }));
+        }
+        Some(_) => warnings.add("cache_ttl_changed", "prompt_cache_options.ttl"),
+        None => {}
     }
 }
 

@@ -13,8 +13,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Scope, refused, ttl_word};
-use crate::canonical::{CacheMark, Content, Part, Source, Warnings};
+use super::{Scope, refused};
+use crate::canonical::{CacheMark, CacheTtl, Content, Part, Source, Warnings};
 use crate::dialect::Dialect;
 use crate::fault::Fault;
 
@@ -40,7 +40,10 @@ pub(super) fn part(
             json!({ "type": "input_text", "text": text })
         }
         Content::Hosted { raw, origin: Dialect::OpenaiResponses } => raw.clone(),
-        Content::Hosted { .. } => return Err(refused(path(), "the provider has nothing like it")),
+        Content::Hosted { .. } => {
+            warnings.add("hosted_item_dropped", path());
+            return Ok(None);
+        }
         Content::Image { .. } | Content::Audio { .. } | Content::Document { .. } if assistant => {
             return Err(refused(path(), "the provider takes only text of an assistant"));
         }
@@ -55,8 +58,7 @@ pub(super) fn part(
     Ok(Some(out))
 }
 
-/// Marks are OpenAI's own where the caller speaks a dialect of theirs. Others' are dropped: models before
-/// gpt-5.6 refuse the field, and all cache prompts unasked.
+/// With its mark, where the model takes such: those before gpt-5.6 refuse the field, and all cache unasked.
 pub(super) fn marked(
     scope: &Scope<'_>,
     mut out: Value,
@@ -64,12 +66,18 @@ pub(super) fn marked(
     path: impl Fn() -> String,
     warnings: &mut Warnings,
 ) -> Value {
-    if scope.request.dialect == Dialect::AnthropicMessages {
+    let profile = scope.target.profile;
+    if !profile.cache_marks {
         warnings.add("cache_mark_dropped", path());
-    } else if let Some(out) = out.as_object_mut() {
-        let mark = json!({ "mode": "explicit", "ttl": ttl_word(mark.ttl) });
-        out.insert("prompt_cache_breakpoint".into(), mark);
+        return out;
     }
+    let mut breakpoint = json!({ "mode": "explicit" });
+    match mark.ttl {
+        CacheTtl::Short => {}
+        CacheTtl::Long if profile.cache_marks_long => breakpoint["ttl"] = json!("12h"),
+        CacheTtl::Long => warnings.add("cache_ttl_changed", path()),
+    }
+    out["prompt_cache_breakpoint"] = breakpoint;
     out
 }
 

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::limits::tool_name;
 use super::{Scope, refused};
 use crate::canonical::{Tool, ToolChoice, ToolKind, Warnings};
 use crate::dialect::Dialect;
@@ -16,10 +17,13 @@ pub(super) fn write(
     warnings: &mut Warnings,
 ) -> Result<(), Fault> {
     let request = scope.request;
-    let tools =
-        request.tools.iter().map(|each| tool(scope, each, warnings)).collect::<Result<Vec<_>, _>>()?;
+    let tools = request.tools.iter().filter_map(|each| tool(scope, each, warnings).transpose());
+    let tools = tools.collect::<Result<Vec<_>, _>>()?;
     if let Some(choice) = &request.tool_choice {
         let idle = matches!(choice, ToolChoice::Auto | ToolChoice::None) && tools.is_empty();
+        if tools.is_empty() && !idle {
+            return Err(refused("tool_choice", "none of the tools offered can be carried"));
+        }
         if !idle {
             body.insert("tool_choice".into(), choose(scope, choice, warnings));
         }
@@ -33,7 +37,7 @@ pub(super) fn write(
     Ok(())
 }
 
-fn tool(scope: &Scope<'_>, tool: &Tool, warnings: &mut Warnings) -> Result<Value, Fault> {
+fn tool(scope: &Scope<'_>, tool: &Tool, warnings: &mut Warnings) -> Result<Option<Value>, Fault> {
     let path = format!("tools[{}]", tool.at);
     if tool.cache.is_some() {
         warnings.add("cache_mark_dropped", format!("{path}.cache_control"));
@@ -42,7 +46,7 @@ fn tool(scope: &Scope<'_>, tool: &Tool, warnings: &mut Warnings) -> Result<Value
     match &tool.kind {
         ToolKind::Function { name, description, schema, strict } => {
             out.insert("type".into(), json!("function"));
-            out.insert("name".into(), json!(name));
+            out.insert("name".into(), json!(tool_name(name)));
             out.extend(description.as_ref().map(|text| ("description".to_owned(), json!(text))));
             out.insert("parameters".into(), schema.clone().unwrap_or(Value::Null));
             let mut strict = *strict;
@@ -55,16 +59,21 @@ fn tool(scope: &Scope<'_>, tool: &Tool, warnings: &mut Warnings) -> Result<Value
         }
         ToolKind::Custom { name, description, format } => {
             out.insert("type".into(), json!("custom"));
-            out.insert("name".into(), json!(name));
+            out.insert("name".into(), json!(tool_name(name)));
             out.extend(description.as_ref().map(|text| ("description".to_owned(), json!(text))));
             out.extend(format.as_ref().map(|format| ("format".to_owned(), flat_format(format))));
         }
-        ToolKind::Hosted { raw, origin: Dialect::OpenaiResponses, .. } => return Ok(raw.clone()),
+        ToolKind::Hosted { raw, origin: Dialect::OpenaiResponses, .. } => return Ok(Some(raw.clone())),
+        // An offer to look things up that the model can do without.
+        ToolKind::Hosted { name, .. } if name.starts_with("web_search") => {
+            warnings.add("hosted_tool_dropped", path);
+            return Ok(None);
+        }
         ToolKind::Hosted { name, .. } => {
             return Err(refused(path, &format!("it has no tool `{name}`")));
         }
     }
-    Ok(Value::Object(out))
+    Ok(Some(Value::Object(out)))
 }
 
 /// A grammar stands flat here, and in an object of its own in Chat Completions.
@@ -109,8 +118,8 @@ fn reference(scope: &Scope<'_>, wanted: &str) -> Value {
         }
     });
     match found.map(|tool| &tool.kind) {
-        Some(ToolKind::Custom { .. }) => json!({ "type": "custom", "name": wanted }),
+        Some(ToolKind::Custom { .. }) => json!({ "type": "custom", "name": tool_name(wanted) }),
         Some(ToolKind::Hosted { .. }) => json!({ "type": wanted }),
-        Some(ToolKind::Function { .. }) | None => json!({ "type": "function", "name": wanted }),
+        Some(ToolKind::Function { .. }) | None => json!({ "type": "function", "name": tool_name(wanted) }),
     }
 }

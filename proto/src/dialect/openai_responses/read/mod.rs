@@ -22,6 +22,9 @@ mod items;
 mod sent;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::value::RawValue;
 
 use self::items::{Items, Text};

@@ -41,7 +41,7 @@ pub fn with_previous(body: &[u8], previous_items: &[Value]) -> Result<Bytes, Fau
             let message = format!(r#"[{items}{comma}{{"type":"message","role":"user","content":{raw}}}]"#);
             edits.push(Edit::replace(text, raw, message));
         }
-        Some("null") => edits.push(Edit::replace(text, "null", format!("[{items}]"))),
+        Some(null @ "null") => edits.push(Edit::replace(text, null, format!("[{items}]"))),
         Some(_) => return Err(expected("input", "a string or an array of items")),
         None => {}
     }
@@ -194,3 +194,5 @@ fn with_status(mut response: Value, status: &str) -> Value {
     response
 }
 
+#[cfg(test)]
+mod tests;

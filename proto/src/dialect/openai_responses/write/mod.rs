@@ -17,6 +17,9 @@
 
 mod open;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -165,6 +168,10 @@ impl Writer {
     }
 
     fn begin(&mut self, i: u32, item: Item, out: &mut BytesMut) {
+        // An index that is used again says that its item was over.
+        if let Some(open) = self.open.remove(&i) {
+            self.end_item(open, "completed", out);
+        }
         let at = self.output.len();
         let made = |prefix| made_id(prefix, self.reply.request, at);
         let (id, body) = match item {
