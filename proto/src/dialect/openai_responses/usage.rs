@@ -105,7 +105,7 @@ pub(super) fn reported(usage: Option<&str>, tier: Option<&str>, tools: Option<&s
         cache_write_long_tokens: long,
         reasoning_tokens: count(output.reasoning_tokens),
         web_searches: count(searches.num_requests),
-        tier: None,
+        ..Reported::default()
     };
     let tier = tier.and_then(json::string).and_then(|word| read_tier(&word));
     (reported != Reported::default()).then_some(Reported { tier, ..reported })

@@ -16,7 +16,7 @@
 //! | `end_user`, `metadata`, `service_tier` | `safety_identifier` (Azure: `user`), `metadata`, `service_tier` |
 //! | `cache.key`, `cache.ttl` | `prompt_cache_key`, `prompt_cache_options.ttl` |
 //! | `cache.auto` | what happens anyway |
-//! | `state.store` of a Responses caller | `store`; else false, with encrypted reasoning asked for |
+//! | `state.store` of a Responses caller | `store`; else false; encrypted reasoning is asked for of a model that reasons |
 //! | `rest` of a Responses caller | where it stood; of others dropped with a warning |
 
 mod items;
@@ -99,7 +99,7 @@ pub fn encode_request(
     rest(&scope, &mut body, warnings);
     let store = request.state.store.filter(|_| scope.native()).unwrap_or(false);
     body.insert("store".into(), json!(store));
-    include(&mut body);
+    include(&scope, &mut body);
     body.insert("stream".into(), json!(request.stream));
     // A tree of strings and numbers always serialises.
     let body = Bytes::from(serde_json::to_vec(&Value::Object(body)).unwrap_or_default());
@@ -294,9 +294,13 @@ fn rest(scope: &Scope<'_>, body: &mut Map<String, Value>, warnings: &mut Warning
     }
 }
 
-/// Reasoning is always asked for in the form that a later request can bring back.
-fn include(body: &mut Map<String, Value>) {
+/// Reasoning is asked for in the form that a later request can bring back. A model that does not reason refuses
+/// to be asked.
+fn include(scope: &Scope<'_>, body: &mut Map<String, Value>) {
     const ENCRYPTED: &str = "reasoning.encrypted_content";
+    if scope.target.profile.reasoning == ReasoningControl::None {
+        return;
+    }
     match body.get_mut("include") {
         Some(Value::Array(list)) => list.push(json!(ENCRYPTED)),
         _ => {

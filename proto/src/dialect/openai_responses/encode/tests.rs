@@ -243,7 +243,8 @@ fn effort_is_the_nearest_known() {
     request.reasoning.effort = Some(Effort::Low);
     let none = Profile { reasoning: ReasoningControl::None, ..profile() };
     let (body, warnings) = encoded(&request, &none);
-    assert!(body.unwrap().get("reasoning").is_none());
+    let body = body.unwrap();
+    assert!(body.get("reasoning").is_none() && body.get("include").is_none());
     assert_eq!(codes(&warnings), [("parameter_dropped", "thinking")]);
 }
 

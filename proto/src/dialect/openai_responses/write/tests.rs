@@ -256,3 +256,12 @@ proptest! {
         prop_assert!(last["response"]["output"].as_array().unwrap().iter().all(|item| item.is_object()));
     }
 }
+
+#[test]
+fn a_fault_counts_on_from_what_was_written() {
+    let stream = written(reply(nobody()), finished(item(0, Item::Text, vec![]), FinishReason::Stop));
+    let fault = crate::fault::Fault::new(crate::fault::FaultCode::UpstreamError, "It broke.");
+    let event = super::super::fault_event(&fault, "req_1", &stream);
+    let last = data(&stream).len();
+    assert_eq!(data(&event)[0]["sequence_number"], last);
+}
