@@ -1,3 +1,5 @@
+//! Where every member of a request goes, and what is said of one that is wrong.
+
 use serde_json::json;
 
 use super::*;

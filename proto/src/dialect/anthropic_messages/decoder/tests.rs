@@ -1,3 +1,5 @@
+//! What decoding holds back, forgives and refuses; whole streams are in the golden files.
+
 use serde_json::json;
 
 use super::*;

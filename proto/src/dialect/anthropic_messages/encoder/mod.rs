@@ -29,6 +29,9 @@ use crate::usage::{Estimate, Reported, estimate_tokens};
 /// The most bytes that wait for their turn.
 const HELD_BYTES_MAX: usize = 32 << 20;
 
+/// What may be sent between events while nothing else is, so that no proxy takes the line for dead.
+pub const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
+
 /// An encoder of a stream of which nothing is written.
 pub fn encoder(reply: Reply) -> Box<dyn Encoder> {
     Box::new(Messages {

@@ -1,3 +1,5 @@
+//! Order, numbers and opaque data of the streams that callers get.
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
