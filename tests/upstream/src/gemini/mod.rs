@@ -1,0 +1,97 @@
+//! Google's Gemini API (`generativelanguage.googleapis.com`, `v1beta`): generateContent whole and streamed, counting,
+//! embeddings, models. Field names are taken in camel case only; the service takes snake case as well.
+//!
+//! Sources: types and clients of the vendor's Python SDK 3.3, read 2026-11.
+
+pub(crate) mod answer;
+mod check;
+mod config;
+mod contents;
+mod embed;
+pub(crate) mod error;
+pub(crate) mod stream;
+#[cfg(test)]
+mod tests;
+mod tools;
+
+use serde_json::{Value, json};
+
+use crate::fake::Ctx;
+use crate::fake::asked::{Fixed, Form, Incoming, Refusal, Routed, decoded};
+use error::{refusal, refuse};
+
+/// What stands for the signature of a call that Gemini did not make.
+pub(crate) const SENTINEL: &str = "skip_thought_signature_validator";
+
+/// Finds out what a call asks for.
+pub(crate) fn route(ctx: &Ctx, call: &Incoming) -> Result<Routed, Refusal> {
+    check_key(ctx, call)?;
+    let unknown = || refusal(404, "NOT_FOUND", "Requested entity was not found.");
+    let path = call.path.strip_prefix("/v1beta/models").ok_or_else(unknown)?;
+    if call.method == "GET" {
+        let body = match path.strip_prefix('/') {
+            None if path.is_empty() => {
+                json!({"models": [model("gemini-3.8-flash"), model("gemini-2.5-pro")]})
+            }
+            Some(name) if !name.contains([':', '/']) => model(&decoded(name)),
+            _ => return Err(unknown()),
+        };
+        return Ok(Fixed::free(Form::Models, body));
+    }
+    let (name, verb) = path.strip_prefix('/').and_then(|rest| rest.rsplit_once(':')).ok_or_else(unknown)?;
+    let name = decoded(name);
+    if call.method != "POST" || name.contains('/') {
+        return Err(unknown());
+    }
+    if !name.starts_with("gemini-") {
+        let message = format!(
+            "models/{name} is not found for API version v1beta, or is not supported for {verb}. Call ListModels to see the list of available models and their supported methods."
+        );
+        return Err(refusal(404, "NOT_FOUND", &message));
+    }
+    let body = call.json.as_ref().ok_or_else(|| {
+        refusal(400, "INVALID_ARGUMENT", "Invalid JSON payload received. Expected an object.")
+    })?;
+    match verb {
+        "generateContent" | "streamGenerateContent" => {
+            let mut asked = check::check(ctx, body, &name).map_err(|bad| refuse(&bad))?;
+            asked.stream = verb == "streamGenerateContent";
+            asked.variant = asked.stream && call.parameter("alt") != Some("sse");
+            Ok(Routed::Ask(Box::new(asked)))
+        }
+        "countTokens" => {
+            let request = body.get("generateContentRequest").unwrap_or(body);
+            let asked = check::counted(ctx, request, &name).map_err(|bad| refuse(&bad))?;
+            let tokens = 11 + asked.last_text.len() / 4;
+            Ok(Fixed::free(
+                Form::Count,
+                json!({"totalTokens": tokens,
+                "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]}),
+            ))
+        }
+        "embedContent" => embed::one(body, &name).map_err(|bad| refuse(&bad)),
+        "batchEmbedContents" => embed::batch(body, &name).map_err(|bad| refuse(&bad)),
+        _ => Err(unknown()),
+    }
+}
+
+/// The key as `x-goog-api-key` or in the query. A wrong one is a bad argument, none is a lack of permission.
+fn check_key(ctx: &Ctx, call: &Incoming) -> Result<(), Refusal> {
+    match call.header("x-goog-api-key").or_else(|| call.parameter("key")) {
+        Some(key) if key == ctx.key => Ok(()),
+        Some(_) => Err(error::bad_key()),
+        None if call.header("authorization").is_some() => {
+            let message = "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.";
+            Err(refusal(401, "UNAUTHENTICATED", message))
+        }
+        None => {
+            let message = "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of API consumer identity to call this API.";
+            Err(refusal(403, "PERMISSION_DENIED", message))
+        }
+    }
+}
+
+fn model(name: &str) -> Value {
+    json!({"name": format!("models/{name}"), "displayName": name, "inputTokenLimit": 1_048_576,
+        "outputTokenLimit": 65_536, "supportedGenerationMethods": ["generateContent", "countTokens"]})
+}
