@@ -88,7 +88,7 @@ pub(crate) async fn dispatch(app: &Arc<App>, mut envelope: Envelope, body: Held)
     let seat = Seat { app: Arc::clone(app), request, mailbox };
     let stored = tokio::select! {
         biased;
-        stored = publish(&app.link, &app.request_subject, headers, sealed, left.min(ACK_PATIENCE)) => stored,
+        stored = publish(&app.link, app.request_subject.clone(), headers, sealed, left.min(ACK_PATIENCE)) => stored,
         // A worker has it, so it is stored, whatever became of the acknowledgement.
         () = seat.heard() => return Ok(seat),
     };

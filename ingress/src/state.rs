@@ -41,7 +41,7 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) metrics_text: Arc<dyn Fn() -> String + Send + Sync>,
     /// Where requests are published.
-    pub(crate) request_subject: String,
+    pub(crate) request_subject: async_nats::Subject,
     large_bodies: OnceCell<ObjectStore>,
     day_key: ArcSwap<(u64, String)>,
 }
@@ -67,7 +67,7 @@ impl App {
             bodies: BodyBudget::new(config.bodies_bytes_max),
             presence: Presence::new(config.pool.clone()),
             slots: Slots::new(slots),
-            request_subject: subject::request(Lane::Interactive, &config.pool, 0),
+            request_subject: subject::request(Lane::Interactive, &config.pool, 0).into(),
             large_bodies: OnceCell::new(),
             day_key: ArcSwap::from_pointee((now / DAY_MS, day_key_id(now))),
             config,

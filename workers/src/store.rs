@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
 use proto::event::Event;
 use proto::nats::{Link, PublishError};
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(crate) struct Record {
     /// The event as JSON.
     pub(crate) payload: Bytes,
-    subject: String,
+    subject: Subject,
     id: String,
 }
 
@@ -29,7 +29,7 @@ impl Record {
     /// Encodes an event.
     pub(crate) fn of(event: &Event) -> Result<Self, serde_json::Error> {
         let payload = Bytes::from(serde_json::to_vec(event)?);
-        Ok(Self { payload, subject: event.subject(), id: event.id() })
+        Ok(Self { payload, subject: event.subject().into(), id: event.id() })
     }
 
     /// Publishes until the stream has it or `patience` is over.
@@ -42,7 +42,7 @@ impl Record {
         let started = Instant::now();
         let mut headers = HeaderMap::new();
         headers.insert(async_nats::header::NATS_MESSAGE_ID, self.id.as_str());
-        proto::nats::publish(link, &self.subject, headers, self.payload.clone(), patience).await?;
+        proto::nats::publish(link, self.subject.clone(), headers, self.payload.clone(), patience).await?;
         metrics.event_publish.record(started.elapsed());
         Ok(())
     }

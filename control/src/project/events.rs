@@ -41,7 +41,7 @@ pub(super) async fn store(link: &Link, version: u64, payload: &Bytes) -> Result<
         let mut headers = HeaderMap::new();
         headers.insert(async_nats::header::NATS_MESSAGE_ID, format!("config:{version}"));
         headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, seq.to_string());
-        match publish(link, subject::CONFIG_EVENT, headers, payload.clone(), PATIENCE).await {
+        match publish(link, subject::CONFIG_EVENT.into(), headers, payload.clone(), PATIENCE).await {
             Ok(_) => return Ok(true),
             Err(PublishError::Refused(error)) => {
                 tracing::debug!(error = %error, "the last configuration event was another one, looking again");

@@ -12,6 +12,7 @@ use async_nats::jetstream;
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
 
+use super::acks::Acks;
 use super::metrics;
 
 /// How long one API or publish call may take before it is tried again.
@@ -20,8 +21,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Commands that may wait for the connection task before `publish` itself waits.
 const CLIENT_CAPACITY: usize = 4096;
 const SUBSCRIPTION_CAPACITY: usize = 65_536;
-/// Publish acknowledgements that may be outstanding at once.
-const ACKS_INFLIGHT_MAX: usize = 20_000;
 /// A paused server is noticed after two of these.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(500);
@@ -33,7 +32,7 @@ pub struct ConnectError {
     /// The addresses tried, without credentials.
     urls: String,
     #[source]
-    source: async_nats::ConnectError,
+    source: async_nats::Error,
 }
 
 /// How to connect.
@@ -61,6 +60,8 @@ pub struct Link {
     pub client: Client,
     /// JetStream.
     pub js: jetstream::Context,
+    /// Answers to what is published.
+    pub(super) acks: Acks,
     state: watch::Receiver<LinkState>,
 }
 
@@ -86,15 +87,14 @@ impl Link {
                 async move { note(&noted.0, &noted.1, &event) }
             });
         let servers: Vec<String> = options.urls.split(',').map(|u| u.trim().to_owned()).collect();
-        let client = connect.connect(servers).await.map_err(|source| ConnectError {
+        let failed = |source| ConnectError {
             urls: options.urls.split(',').map(without_credentials).collect::<Vec<_>>().join(","),
             source,
-        })?;
-        let js = jetstream::ContextBuilder::new()
-            .timeout(REQUEST_TIMEOUT)
-            .max_ack_inflight(ACKS_INFLIGHT_MAX)
-            .build(client.clone());
-        Ok(Self { client, js, state })
+        };
+        let client = connect.connect(servers).await.map_err(|error| failed(error.into()))?;
+        let acks = Acks::listen(&client).await.map_err(|error| failed(error.into()))?;
+        let js = jetstream::ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone());
+        Ok(Self { client, js, acks, state })
     }
 
     /// How the connection is now.

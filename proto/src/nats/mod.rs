@@ -1,6 +1,7 @@
 //! NATS: one connection per role, publishing that waits for its acknowledgement, the streams and buckets, and
 //! the projections that every process watches.
 
+mod acks;
 mod link;
 mod metrics;
 mod options;

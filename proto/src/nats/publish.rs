@@ -2,17 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use async_nats::HeaderMap;
-use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::client::PublishErrorKind;
+use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
 
 use super::Link;
+use super::acks::Answer;
 use crate::event::Event;
 
 /// How long one try waits for its acknowledgement. A leader election takes about five seconds, within which
 /// several tries with the same message id pass; the dedup window (30 s) makes them one.
 const TRY_TIMEOUT: Duration = Duration::from_secs(2);
 const RETRY_DELAY: Duration = Duration::from_millis(100);
+/// A wait this long may end a little late, which saves it a timer of its own.
+const COARSE: Duration = Duration::from_secs(1);
+/// The server's codes for what no second try can mend: a message that must follow another one does not.
+const FINAL: [u64; 3] = [10_070, 10_071, 10_164];
 
 /// A message is in its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +34,9 @@ pub enum PublishError {
     /// No acknowledgement came in time. It may have been stored all the same.
     #[error("no acknowledgement within {0:?}")]
     Unknown(Duration),
-    /// Refused: too large, or the stream is full or missing.
-    #[error("the stream refused the message")]
-    Refused(#[source] async_nats::jetstream::context::PublishError),
+    /// Refused for good: too large, or not what it must follow.
+    #[error("the stream refused the message: {0}")]
+    Refused(String),
     /// An event that does not encode.
     #[error("the event does not encode")]
     Encode(#[from] serde_json::Error),
@@ -41,7 +46,7 @@ pub enum PublishError {
 /// hold) until `patience` is over.
 pub async fn publish(
     link: &Link,
-    subject: &str,
+    subject: Subject,
     headers: HeaderMap,
     payload: Bytes,
     patience: Duration,
@@ -52,38 +57,48 @@ pub async fn publish(
         if left.is_zero() {
             return Err(PublishError::Unknown(patience));
         }
-        let once = async {
-            let sent =
-                link.js.publish_with_headers(subject.to_owned(), headers.clone(), payload.clone()).await?;
-            sent.await
-        };
-        match tokio::time::timeout(left.min(TRY_TIMEOUT), once).await {
-            Ok(Ok(ack)) => return Ok(Stored { seq: ack.sequence, duplicate: ack.duplicate }),
-            Ok(Err(error)) => match error.kind() {
-                PublishErrorKind::MaxPayloadExceeded
-                | PublishErrorKind::WrongLastMessageId
-                | PublishErrorKind::WrongLastSequence => return Err(PublishError::Refused(error)),
-                PublishErrorKind::StreamNotFound
-                | PublishErrorKind::TimedOut
-                | PublishErrorKind::BrokenPipe
-                | PublishErrorKind::MaxAckPending
-                | PublishErrorKind::Other => {
-                    let id = message_id(&headers);
-                    tracing::debug!(subject, id, error = %error, "publish not acknowledged, trying again");
-                    tokio::time::sleep(RETRY_DELAY.min(left)).await;
-                }
-            },
-            Err(_) => {
-                let id = message_id(&headers);
-                tracing::debug!(subject, id, "publish not acknowledged in time, trying again");
+        let once = once(link, subject.clone(), headers.clone(), payload.clone(), left.min(TRY_TIMEOUT));
+        match once.await? {
+            Answer::Stored { seq, duplicate } => return Ok(Stored { seq, duplicate }),
+            Answer::Refused { code, description } if FINAL.contains(&code) => {
+                return Err(PublishError::Refused(description));
             }
+            Answer::Refused { code, description } => {
+                tracing::debug!(%subject, code, description, "publish not acknowledged, trying again");
+                tokio::time::sleep(RETRY_DELAY.min(left)).await;
+            }
+            Answer::NoStream => {
+                tracing::debug!(%subject, "no stream takes the subject, trying again");
+                tokio::time::sleep(RETRY_DELAY.min(left)).await;
+            }
+            Answer::Silence => tracing::debug!(%subject, "publish not acknowledged in time, trying again"),
         }
     }
 }
 
-/// The id of a message: a request's own, or an event's, which begins with its request's.
-fn message_id(headers: &HeaderMap) -> &str {
-    headers.get(async_nats::header::NATS_MESSAGE_ID).map_or("", |id| id.as_str())
+/// One try, of `time` at most and a little more.
+async fn once(
+    link: &Link,
+    subject: Subject,
+    headers: HeaderMap,
+    payload: Bytes,
+    time: Duration,
+) -> Result<Answer, PublishError> {
+    let deadline = tokio::time::Instant::now() + time;
+    let (reply, answer) = link.acks.expect(deadline);
+    let sent = link.client.publish_with_reply_and_headers(subject, reply, headers, payload);
+    match tokio::time::timeout_at(deadline, sent).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
+            return Err(PublishError::Refused(error.to_string()));
+        }
+        Ok(Err(error)) => return Ok(Answer::Refused { code: 0, description: error.to_string() }),
+        Err(_) => return Ok(Answer::Silence),
+    }
+    if time >= COARSE {
+        return Ok(answer.await);
+    }
+    Ok(tokio::time::timeout_at(deadline, answer).await.unwrap_or(Answer::Silence))
 }
 
 /// Publishes an event under its own id.
@@ -91,5 +106,5 @@ pub async fn publish_event(link: &Link, event: &Event, patience: Duration) -> Re
     let mut headers = HeaderMap::new();
     headers.insert(async_nats::header::NATS_MESSAGE_ID, event.id());
     let payload = Bytes::from(serde_json::to_vec(event)?);
-    publish(link, &event.subject(), headers, payload, patience).await
+    publish(link, event.subject().into(), headers, payload, patience).await
 }
