@@ -6,9 +6,12 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
+
+use crate::random;
 
 /// The length of a request's id as text.
 const REQUEST_BYTES: usize = 36;
@@ -31,7 +34,7 @@ impl RequestId {
 
     /// A new id, later than all made before it by this process.
     pub fn new() -> Self {
-        Self(Uuid::now_v7().as_u128())
+        Self(next_v7())
     }
 
     /// The id as a number, for maps.
@@ -44,6 +47,22 @@ impl RequestId {
         prefix.copy_from_slice(Self::PREFIX.as_bytes());
         put_hex(digits, &self.0.to_be_bytes());
     }
+}
+
+/// A UUID v7 (RFC 9562, section 5.7): milliseconds, a counter that goes on where the clock stands still, and random
+/// bits. Greater than all that this process made before.
+fn next_v7() -> u128 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    // A machine that has no randomness cannot serve TLS either; the library's own way is as good then.
+    let Ok(random) = random::bytes().map(u64::from_be_bytes) else { return Uuid::now_v7().as_u128() };
+    let now = crate::clock::now_ms() << 12;
+    let next = |last: u64| now.max(last + 1);
+    let (Ok(last) | Err(last)) =
+        LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+    let stamp = next(last);
+    let high = (stamp >> 12) << 16 | 0x7000 | stamp & 0xfff;
+    let low = 1 << 63 | random >> 2;
+    u128::from(high) << 64 | u128::from(low)
 }
 
 impl Default for RequestId {
@@ -83,7 +102,7 @@ macro_rules! random_id {
             /// A new random id.
             pub fn random() -> Self {
                 // A machine that has no randomness cannot serve TLS either; the counter keeps ids apart.
-                Self(getrandom::u64().unwrap_or_else(|_| Uuid::now_v7().as_u64_pair().1))
+                Self(random::bytes().map_or_else(|_| Uuid::now_v7().as_u64_pair().1, u64::from_be_bytes))
             }
         }
 
@@ -214,6 +233,20 @@ fn hex(text: &str, len: usize) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn request_ids_are_version_7_and_grow() {
+        let (before, mut last) = (crate::clock::now_ms(), RequestId::new());
+        for _ in 0..10_000 {
+            let next = RequestId::new();
+            assert!(next > last);
+            last = next;
+        }
+        let uuid = Uuid::from_u128(last.as_u128());
+        assert_eq!((uuid.get_version_num(), uuid.get_variant()), (7, uuid::Variant::RFC4122));
+        let (seconds, _) = uuid.get_timestamp().unwrap().to_unix();
+        assert!((before / 1000..=before / 1000 + 60).contains(&seconds));
+    }
 
     #[test]
     fn ids_read_back_what_they_print() {

@@ -38,6 +38,7 @@ pub mod fault;
 pub mod id;
 pub mod money;
 pub mod nats;
+mod random;
 pub mod redact;
 pub mod reply;
 pub mod seal;

@@ -159,9 +159,7 @@ pub fn day_key_id(at_ms: u64) -> String {
 }
 
 fn nonce() -> Result<[u8; NONCE_BYTES], SealError> {
-    let mut nonce = [0_u8; NONCE_BYTES];
-    getrandom::fill(&mut nonce).map_err(|_| SealError::NoRandomness)?;
-    Ok(nonce)
+    crate::random::bytes().map_err(|_| SealError::NoRandomness)
 }
 
 #[cfg(test)]
