@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::envelope::{Envelope, Hold};
 use crate::fault::FaultCode;
+use crate::flat::{FlatAnnounced, FlatOutcome};
 use crate::id::{AttemptId, RequestId, Token};
 use crate::subject;
 use crate::usage::{Estimate, Reconciled};
@@ -271,13 +272,13 @@ pub enum Event {
 }
 
 impl Event {
-    /// Reads an event. The two kinds that every request has are read without the detour by which serde finds
-    /// out which variant it has before it: half the time.
+    /// Reads an event. The two kinds that every request has are read without the detours by which serde finds
+    /// out which variant it has before it and whose member a name is: a quarter of the time.
     pub fn from_json(bytes: &[u8]) -> serde_json::Result<Self> {
         if bytes.starts_with(br#"{"type":"attempt","#) {
-            serde_json::from_slice(bytes).map(Self::Attempt)
+            serde_json::from_slice::<FlatAnnounced>(bytes).map(|flat| Self::Attempt(flat.into()))
         } else if bytes.starts_with(br#"{"type":"usage","#) {
-            serde_json::from_slice(bytes).map(Self::Usage)
+            serde_json::from_slice::<FlatOutcome>(bytes).map(|flat| Self::Usage(flat.into()))
         } else {
             serde_json::from_slice(bytes)
         }

@@ -35,6 +35,7 @@ pub mod dialect;
 pub mod envelope;
 pub mod event;
 pub mod fault;
+mod flat;
 pub mod id;
 pub mod money;
 pub mod nats;
