@@ -11,7 +11,7 @@ use super::acks::Answer;
 use crate::event::Event;
 
 /// How long one try waits for its acknowledgement. A leader election takes about five seconds, within which
-/// several tries with the same message id pass; the dedup window (30 s) makes them one.
+/// several tries with the same message id pass; the dedup window (30 s in a cluster) makes them one.
 const TRY_TIMEOUT: Duration = Duration::from_secs(2);
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 /// A wait this long may end a little late, which saves it a timer of its own.

@@ -55,6 +55,10 @@ impl std::str::FromStr for Durability {
 
 /// Just above the horizon of publish retries.
 const DEDUP_WINDOW: Duration = Duration::from_secs(30);
+/// Of the events on one server, where a try is answered at once or not at all: longer than two tries. The ledger knows
+/// an event by its id, so a copy that comes later costs a few bytes; what the server has to remember costs it time
+/// with every message.
+const EVENTS_DEDUP_WINDOW: Duration = Duration::from_secs(5);
 /// How many configuration versions their bucket remembers.
 const CONFIG_HISTORY: i64 = 64;
 /// The longest deadline of a request; bodies outlive their message by it.
@@ -97,6 +101,7 @@ pub async fn declare(link: &Link, options: &StreamOptions) -> Result<(), Declare
         stream::Config {
             subjects: vec![subject::EVENTS_SUBJECTS.to_owned()],
             max_age: options.events_max_age,
+            duplicate_window: if replicas > 1 { DEDUP_WINDOW } else { EVENTS_DEDUP_WINDOW },
             ..base
         },
     )
