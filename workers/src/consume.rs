@@ -203,8 +203,11 @@ async fn document(work: &Work) -> Option<Arc<Document>> {
 }
 
 /// Tells the stream that the request is done. If it cannot be told, the request is delivered once more, and whoever
-/// gets it finds out that it is done.
+/// gets it finds out that it is done; so a confirmation is waited for only where the connection is not to be trusted.
 async fn acknowledge(worker: &Worker, job: &Job) {
+    if worker.link.state().connected && !worker.shaken() {
+        return say(worker, job.ack.clone(), ACK).await;
+    }
     for tries in 1..=ACK_TRIES {
         let request = async_nats::Request::new().payload(ACK).timeout(Some(ACK_TIMEOUT));
         match worker.link.client.send_request(job.ack.clone(), request).await {
