@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use proto::config::{Config, KeyRecord};
-use proto::dialect::Dialect;
-use proto::dialect::openai_chat::{self, Scan};
+use proto::dialect::caller;
+use proto::dialect::openai_chat::Scan;
 use proto::envelope::{Body, Envelope};
 use proto::fault::{Fault, FaultCode, RETRY_AFTER_MAX_MS};
 
@@ -18,6 +18,12 @@ use crate::state::App;
 const LINK_DOWN_TOLERATED: Duration = Duration::from_millis(500);
 const RETRY_SOON_MS: u64 = 1000;
 const RETRY_LATER_MS: u64 = 5000;
+/// A caller that would rather be refused than have anything changed on the way says `true` here.
+const STRICT: &str = "x-forebay-strict";
+const ANTHROPIC_VERSION: &str = "anthropic-version";
+const ANTHROPIC_BETA: &str = "anthropic-beta";
+/// The longest header of a dialect that travels along.
+const HEADER_BYTES_MAX: usize = 2048;
 const BUDGET_MIN: Duration = Duration::from_millis(1);
 
 /// Whether anything can be accepted at all. Errs with 503.
@@ -71,15 +77,16 @@ pub(crate) fn not_overloaded(load: Option<Load>, backlog_max: u64, budget: Durat
 }
 
 /// Reads the body's few members and holds them against the configuration. Errs with 400, 404 or 503.
-pub(crate) fn chat(
+pub(crate) fn request(
     app: &App,
     config: &Config,
     call: &mut Call,
     key: &KeyRecord,
+    headers: &HeaderMap,
     body: &[u8],
-    budget: Duration,
 ) -> Result<Envelope, Fault> {
-    let Scan { model, stream, include_usage, estimate } = openai_chat::scan(body)?;
+    let budget = budget(headers, app.config.budget_default, app.config.budget_max);
+    let Scan { model, stream, include_usage, estimate } = caller::scan(call.dialect, body)?;
     call.model = Some(model.clone());
     let Some(project) = config.project(&key.project) else {
         // Keys are projected ahead of the configuration that names their project.
@@ -88,10 +95,7 @@ pub(crate) fn chat(
     if stream && !(config.streaming && project.streaming) {
         return Err(no_streaming());
     }
-    if config.model(&model).is_none() {
-        let message = format!("The model `{}` does not exist.", shown(&model));
-        return Err(Fault::new(FaultCode::ModelNotFound, message).with_param("model"));
-    }
+    known_model(config, &model)?;
     not_overloaded(app.presence.load(Instant::now()), app.config.backlog_max, budget)?;
     Ok(Envelope {
         v: Envelope::VERSION,
@@ -99,7 +103,7 @@ pub(crate) fn chat(
         ingress: app.ingress,
         project: key.project.clone(),
         key: key.id.clone(),
-        dialect: Dialect::OpenaiChat,
+        dialect: call.dialect,
         model,
         stream,
         include_usage,
@@ -109,14 +113,34 @@ pub(crate) fn chat(
         body: Body::Inline,
         body_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
         estimate: Some(estimate),
-        strict: false,
-        anthropic_version: None,
-        anthropic_beta: None,
+        strict: text(headers, STRICT).is_some_and(|value| value.eq_ignore_ascii_case("true")),
+        anthropic_version: text(headers, ANTHROPIC_VERSION),
+        anthropic_beta: text(headers, ANTHROPIC_BETA),
         client_request_id: call.client_id_text().map(str::to_owned),
         traceparent: Some(call.traceparent.clone()),
         path: Vec::new(),
         hold: None,
     })
+}
+
+/// Whether anything serves a model of this name. Errs with 404.
+pub(crate) fn known_model(config: &Config, model: &str) -> Result<(), Fault> {
+    if config.model(model).is_some() {
+        return Ok(());
+    }
+    let message = format!("The model `{}` does not exist.", shown(model));
+    Err(Fault::new(FaultCode::ModelNotFound, message).with_param("model"))
+}
+
+/// All values of a header as one list, if they are short enough to travel along.
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    let mut text = values.next()?.trim().to_owned();
+    for value in values {
+        text.push(',');
+        text.push_str(value.trim());
+    }
+    (!text.is_empty() && text.len() <= HEADER_BYTES_MAX).then_some(text)
 }
 
 fn no_streaming() -> Fault {

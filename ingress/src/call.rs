@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue};
 use proto::config::KeyRecord;
+use proto::dialect::Dialect;
 use proto::fault::FaultCode;
 use proto::id::RequestId;
 use proto::subject::TRACEPARENT_HEADER;
@@ -16,6 +17,8 @@ const CLIENT_ID_BYTES_MAX: usize = 128;
 /// A request from its headers to the end of its answer. Dropping it counts it.
 #[derive(Debug)]
 pub(crate) struct Call {
+    /// What the caller speaks, as far as its path and headers tell.
+    pub(crate) dialect: Dialect,
     /// Forebay's own id.
     pub(crate) id: RequestId,
     /// The same as a header value.
@@ -46,6 +49,7 @@ impl Call {
         let id = RequestId::new();
         metrics.in_flight.increment(1.0);
         Self {
+            dialect: route.dialect().unwrap_or_else(|| spoken(headers)),
             id,
             id_value: value(id.to_string()),
             client_id: headers.get("x-request-id").filter(|id| well_formed_id(id)).cloned(),
@@ -143,6 +147,11 @@ impl Drop for Call {
         self.metrics.answered(self.route, self.status, self.code, took);
         self.log(took);
     }
+}
+
+/// What a caller speaks whose path does not tell: Anthropic's clients name its version with every request.
+fn spoken(headers: &HeaderMap) -> Dialect {
+    if headers.contains_key("anthropic-version") { Dialect::AnthropicMessages } else { Dialect::OpenaiChat }
 }
 
 /// A header value of text that is known to be fit for one; empty if it is not.

@@ -10,6 +10,7 @@ use metrics::{
 };
 use metrics::{gauge, histogram};
 use proto::ctl::{Answer, Question};
+use proto::dialect::Dialect;
 use proto::fault::FaultCode;
 use proto::nats::MESSAGES_DROPPED;
 
@@ -77,6 +78,14 @@ fn describe() {
 pub(crate) enum Route {
     /// `POST /v1/chat/completions`
     ChatCompletions,
+    /// `POST /v1/responses`
+    Responses,
+    /// `POST /v1/messages`
+    Messages,
+    /// `POST /v1/messages/count_tokens`
+    CountTokens,
+    /// `POST /v1/embeddings`
+    Embeddings,
     /// `GET /v1/models` and one of them.
     Models,
     /// `GET /v1/requests/{id}`
@@ -86,9 +95,24 @@ pub(crate) enum Route {
 }
 
 impl Route {
+    /// The dialect of its callers, where the path tells.
+    pub(crate) fn dialect(self) -> Option<Dialect> {
+        match self {
+            Self::ChatCompletions => Some(Dialect::OpenaiChat),
+            Self::Responses => Some(Dialect::OpenaiResponses),
+            Self::Messages | Self::CountTokens => Some(Dialect::AnthropicMessages),
+            Self::Embeddings => Some(Dialect::OpenaiEmbeddings),
+            Self::Models | Self::Requests | Self::Other => None,
+        }
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat_completions",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::CountTokens => "count_tokens",
+            Self::Embeddings => "embeddings",
             Self::Models => "models",
             Self::Requests => "requests",
             Self::Other => "other",

@@ -10,7 +10,8 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hyper::body::Frame;
-use proto::dialect::openai_chat::{fault_body, fault_event};
+use proto::dialect::Dialect;
+use proto::dialect::caller::{fault_body, fault_event, ping, status};
 use proto::fault::{Fault, FaultCode};
 use proto::reply::Head;
 
@@ -29,6 +30,7 @@ const CONFIG: HeaderName = HeaderName::from_static("x-forebay-config");
 const QUEUE_MS: HeaderName = HeaderName::from_static("x-forebay-queue-ms");
 const OVERHEAD_MS: HeaderName = HeaderName::from_static("x-forebay-overhead-ms");
 const COST_USD: HeaderName = HeaderName::from_static("x-forebay-cost-usd");
+const WARNINGS: HeaderName = HeaderName::from_static("x-forebay-warnings");
 const UPSTREAM_STATUS: HeaderName = HeaderName::from_static("x-forebay-upstream-status");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
@@ -41,15 +43,17 @@ const NO: HeaderValue = HeaderValue::from_static("no");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 const FALSE: HeaderValue = HeaderValue::from_static("false");
 
-const PING: Bytes = Bytes::from_static(b": ping\n\n");
 /// Ends an event that broke off in the middle, so that the next one is read as one of its own.
 const EVENT_END: &[u8] = b"\n\n";
 const HEADERS_HINT: usize = 16;
 
-/// A successful JSON answer that no worker was asked for.
-pub(crate) fn json(mut call: Call, body: Bytes) -> Response {
+/// A successful JSON answer that no worker was asked for, with what is to be said about it.
+pub(crate) fn json(mut call: Call, body: Bytes, warning: Option<HeaderValue>) -> Response {
     let mut headers = common(&call, None);
     headers.insert(CONTENT_TYPE, JSON);
+    if let Some(warning) = warning {
+        headers.insert(WARNINGS, warning);
+    }
     call.answer(StatusCode::OK.as_u16(), None);
     response(StatusCode::OK, headers, Body::from(body))
 }
@@ -82,7 +86,7 @@ pub(crate) fn stream(mut call: Call, head: &Head, seat: Seat) -> Response {
     headers.insert(ACCEL_BUFFERING, NO);
     call.answer(status.as_u16(), None);
     call.streaming();
-    response(status, headers, Body::new(EventStream { seat, call, over: false }))
+    response(status, headers, Body::new(EventStream { seat, call, last: Bytes::new(), over: false }))
 }
 
 /// A request that failed before anything was released.
@@ -105,8 +109,9 @@ pub(crate) fn refuse(mut call: Call, fault: &Fault, head: Option<&Head>) -> Resp
     if let Some(status) = fault.upstream_status {
         headers.insert(UPSTREAM_STATUS, HeaderValue::from(status));
     }
-    let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = fault_body(fault, call.id_text());
+    let status =
+        StatusCode::from_u16(status(call.dialect, fault)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = fault_body(call.dialect, fault, call.id_text());
     call.answer(status.as_u16(), Some(fault.code));
     response(status, headers, Body::from(body))
 }
@@ -141,6 +146,9 @@ fn common(call: &Call, head: Option<&Head>) -> HeaderMap {
     }
     headers.insert(ATTEMPTS, HeaderValue::from(head.attempts));
     headers.insert(QUEUE_MS, HeaderValue::from(head.queue_ms));
+    if let Some(warnings) = head.warnings.as_deref().and_then(text) {
+        headers.insert(WARNINGS, warnings);
+    }
     headers
 }
 
@@ -176,6 +184,8 @@ impl hyper::body::Body for Pieces {
 struct EventStream {
     seat: Seat,
     call: Call,
+    /// What was sent last, where the event that ends a broken stream depends on it.
+    last: Bytes,
     over: bool,
 }
 
@@ -199,12 +209,18 @@ impl hyper::body::Body for EventStream {
             }
         };
         let data = match piece {
-            Piece::Data(data) => data,
-            Piece::Ping => PING,
+            Piece::Data(data) => {
+                if self.call.dialect == Dialect::OpenaiResponses {
+                    self.last = data.clone();
+                }
+                data
+            }
+            Piece::Ping => Bytes::from_static(ping(self.call.dialect)),
             Piece::Fault { fault, between_events } => {
                 self.over = true;
                 self.call.broke(fault.code);
-                error_event(&fault, self.call.id_text(), between_events)
+                let event = fault_event(self.call.dialect, &fault, self.call.id_text(), &self.last);
+                after_last(event, between_events)
             }
         };
         Poll::Ready(Some(Ok(Frame::data(data))))
@@ -216,10 +232,9 @@ impl hyper::body::Body for EventStream {
 }
 
 /// The event that ends a broken stream: never a bare end, which clients take for success.
-fn error_event(fault: &Fault, request_id: &str, between_events: bool) -> Bytes {
-    let event = fault_event(fault, request_id);
+fn after_last(event: Vec<u8>, between_events: bool) -> Bytes {
     if between_events {
-        return event;
+        return event.into();
     }
     let mut ended = BytesMut::with_capacity(EVENT_END.len() + event.len());
     ended.extend_from_slice(EVENT_END);

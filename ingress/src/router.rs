@@ -13,7 +13,9 @@ use crate::auth::authenticate;
 use crate::call::Call;
 use crate::metrics::Route;
 use crate::respond::{method_not_allowed, not_found, refuse};
-use crate::routes::{chat_completions, health, metrics, models, providers, ready, requests};
+use crate::routes::{
+    chat_completions, embeddings, health, messages, metrics, models, providers, ready, requests, responses,
+};
 use crate::state::App;
 
 /// What needs a key lives below this.
@@ -23,6 +25,10 @@ const PUBLIC_PREFIX: &str = "/v1/";
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat_completions::create))
+        .route("/v1/responses", post(responses::create))
+        .route("/v1/messages", post(messages::create))
+        .route("/v1/messages/count_tokens", post(messages::count_tokens))
+        .route("/v1/embeddings", post(embeddings::create))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::retrieve))
         .route("/v1/requests/{id}", get(requests::retrieve))

@@ -1,12 +1,16 @@
 //! The handlers, one file for each thing that is served.
 
 pub(crate) mod chat_completions;
+pub(crate) mod embeddings;
+mod generation;
 pub(crate) mod health;
+pub(crate) mod messages;
 pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod providers;
 pub(crate) mod ready;
 pub(crate) mod requests;
+pub(crate) mod responses;
 
 use std::sync::Arc;
 

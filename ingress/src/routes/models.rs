@@ -8,7 +8,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
 use proto::config::{Config, WILDCARD};
-use proto::dialect::openai_chat::models_list;
+use proto::dialect::Dialect;
+use proto::dialect::caller::{model, models_list};
 use proto::fault::{Fault, FaultCode};
 
 use super::enter;
@@ -19,10 +20,10 @@ use crate::state::App;
 
 /// The names that callers may use.
 pub(crate) async fn list(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(&app, request.headers(), |config| {
+    answer(&app, request.headers(), |dialect, config| {
         let names: Vec<&str> =
             config.models.iter().map(|model| model.alias.as_str()).filter(|name| *name != WILDCARD).collect();
-        Ok(models_list(&names, config.published_ms / 1000))
+        Ok(Bytes::from(models_list(dialect, &names, config.published_ms / 1000).into_owned()))
     })
     .await
 }
@@ -35,18 +36,12 @@ pub(crate) async fn retrieve(
 ) -> Response {
     // A name that cannot even be decoded is an unknown one.
     let id = id.map_or_else(|_| WILDCARD.to_owned(), |Path(id)| id);
-    answer(&app, request.headers(), |config| {
+    answer(&app, request.headers(), |dialect, config| {
         if id == WILDCARD || config.model(&id).is_none() {
             let message = "There is no model of this name.";
             return Err(Fault::new(FaultCode::ModelNotFound, message).with_param("model"));
         }
-        let model = serde_json::json!({
-            "id": id,
-            "object": "model",
-            "created": config.published_ms / 1000,
-            "owned_by": "forebay",
-        });
-        Ok(Bytes::from(model.to_string()))
+        Ok(Bytes::from(model(dialect, &id, config.published_ms / 1000)))
     })
     .await
 }
@@ -54,11 +49,12 @@ pub(crate) async fn retrieve(
 async fn answer(
     app: &App,
     headers: &HeaderMap,
-    render: impl FnOnce(&Config) -> Result<Bytes, Fault>,
+    render: impl FnOnce(Dialect, &Config) -> Result<Bytes, Fault>,
 ) -> Response {
     let mut call = Call::begin(&app.metrics, Route::Models, headers);
-    match enter(app, &mut call, headers).await.and_then(|(_, config)| render(&config)) {
-        Ok(body) => respond::json(call, body),
+    let dialect = call.dialect;
+    match enter(app, &mut call, headers).await.and_then(|(_, config)| render(dialect, &config)) {
+        Ok(body) => respond::json(call, body, None),
         Err(fault) => respond::refuse(call, &fault, None),
     }
 }

@@ -41,7 +41,7 @@ pub(crate) async fn retrieve(
     // An id that cannot even be decoded is an unknown one.
     let id = id.map_or_else(|_| String::new(), |Path(id)| id);
     match view(&app, &mut call, request.headers(), &id).await {
-        Ok(view) => respond::json(call, view),
+        Ok(view) => respond::json(call, view, None),
         Err(fault) => respond::refuse(call, &fault, None),
     }
 }

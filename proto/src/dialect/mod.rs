@@ -3,6 +3,7 @@
 
 pub mod anthropic_messages;
 pub mod bedrock_converse;
+pub mod caller;
 pub mod codec;
 mod depth;
 pub mod embeddings;

@@ -141,11 +141,7 @@ impl Execution<'_> {
         upstream: &Arc<Upstream>,
         mut trace: Trace,
     ) -> Attempted {
-        let exchange = async {
-            let response = call.open(&mut trace).await?;
-            call.read(response, &mut trace).await
-        };
-        match unless_stopped(&self.work.job, exchange).await {
+        match unless_stopped(&self.work.job, call.whole(&mut trace)).await {
             Ok((body, answer)) => {
                 self.succeed_whole(hop, call, &trace, body, &answer).await;
                 Attempted::Settled
@@ -175,7 +171,8 @@ impl Execution<'_> {
         let first_call = self.first_call.map_or(trace.started, |(at, _)| at);
         let mut relay = Relay::new(call.exchange.relay(), &mut self.replier, linger, head, first_call);
         let exchange = async {
-            let mut response = call.open(&mut trace).await?;
+            let body = call.exchange.bodies.first().cloned().unwrap_or_default();
+            let mut response = call.open(&body, &mut trace).await?;
             relay.run(call, &mut response, &mut trace).await?;
             Ok(response)
         };

@@ -64,8 +64,8 @@ pub(super) struct Call<'a> {
 
 impl Call<'_> {
     /// Sends, and reads the head of the answer. Anything but a success of the type asked for is a failure.
-    pub(super) async fn open(&self, trace: &mut Trace) -> Result<Response, Failure> {
-        let request = self.limits.wait(self.limits.first_byte, self.prepare()).await??;
+    pub(super) async fn open(&self, body: &Bytes, trace: &mut Trace) -> Result<Response, Failure> {
+        let request = self.limits.wait(self.limits.first_byte, self.prepare(body)).await??;
         trace.sent = true;
         let sent = self.upstream.send(request);
         let response = match self.limits.wait(self.limits.first_byte, sent).await? {
@@ -93,12 +93,12 @@ impl Call<'_> {
         Err(Failure::broken(fault))
     }
 
-    async fn prepare(&self) -> Result<Request, Failure> {
+    async fn prepare(&self, body: &Bytes) -> Result<Request, Failure> {
         let outgoing = Outgoing {
             dialect: self.exchange.dialect,
             model: self.model,
             stream: self.stream,
-            body: self.exchange.body.clone(),
+            body: body.clone(),
             headers: &self.exchange.headers,
             attempt: self.attempt,
             traceparent: self.traceparent,
@@ -121,12 +121,18 @@ impl Call<'_> {
         (self.upstream.adapter.classify)(status, &headers, &body).into()
     }
 
+    /// Makes the call, or all calls one after the other where it takes several, and reads the whole answer.
+    pub(super) async fn whole(&self, trace: &mut Trace) -> Result<(Bytes, Answer), Failure> {
+        let mut answers = Vec::with_capacity(self.exchange.bodies.len());
+        for body in &self.exchange.bodies {
+            let response = self.open(body, trace).await?;
+            answers.push(self.read(response, trace).await?);
+        }
+        self.exchange.answer(answers).map_err(|bad| Failure::broken(bad.fault()))
+    }
+
     /// Reads a whole answer, byte for byte.
-    pub(super) async fn read(
-        &self,
-        mut response: Response,
-        trace: &mut Trace,
-    ) -> Result<(Bytes, Answer), Failure> {
+    async fn read(&self, mut response: Response, trace: &mut Trace) -> Result<Bytes, Failure> {
         trace.content();
         let max = self.limits.bytes_max;
         let announced = response.content_length().unwrap_or(0);
@@ -148,7 +154,7 @@ impl Call<'_> {
             }
             body = whole.freeze();
         }
-        self.exchange.answer(body).map_err(|bad| Failure::broken(bad.fault()))
+        Ok(body)
     }
 
     async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Failure> {

@@ -42,7 +42,7 @@ pub use encode::encode_request;
 pub use encoder::{PING, encoder};
 pub use error::read_error;
 pub use fault::{fault_body, fault_event, status};
-pub use models::models_list;
+pub use models::{model, models_list};
 pub use relay::MessagesStream;
 pub use rewrite::{read_answer, rename_answer, rewrite};
 pub use scan::{scan, scan_count};

@@ -24,26 +24,36 @@ struct Model<'a> {
     max_tokens: Option<u64>,
 }
 
+impl<'a> Model<'a> {
+    fn of(id: &'a str) -> Self {
+        Self {
+            kind: "model",
+            id,
+            display_name: id,
+            created_at: LONG_AGO,
+            lifecycle: "active",
+            deprecated_at: None,
+            retires_at: None,
+            max_input_tokens: None,
+            max_tokens: None,
+        }
+    }
+}
+
 /// The vendor's own date for models whose day of release is not known.
 const LONG_AGO: &str = "1970-01-01T00:00:00Z";
 
 /// The answer to `GET /v1/models` for a caller that sends `anthropic-version`.
 pub fn models_list(names: &[&str]) -> Vec<u8> {
-    let model = |id| Model {
-        kind: "model",
-        id,
-        display_name: id,
-        created_at: LONG_AGO,
-        lifecycle: "active",
-        deprecated_at: None,
-        retires_at: None,
-        max_input_tokens: None,
-        max_tokens: None,
-    };
-    let data = names.iter().copied().map(model).collect();
+    let data = names.iter().copied().map(Model::of).collect();
     let (first_id, last_id) = (names.first().copied(), names.last().copied());
     // Strings and numbers always serialise.
     serde_json::to_vec(&List { data, has_more: false, first_id, last_id }).unwrap_or_default()
+}
+
+/// The answer to `GET /v1/models/{id}` for such a caller.
+pub fn model(name: &str) -> Vec<u8> {
+    serde_json::to_vec(&Model::of(name)).unwrap_or_default()
 }
 
 #[cfg(test)]

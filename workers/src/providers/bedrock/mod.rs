@@ -5,7 +5,7 @@ mod sign;
 use http::HeaderMap;
 use proto::config::ProviderKind;
 use proto::dialect::Dialect;
-use proto::dialect::openai_chat::read_error;
+use proto::dialect::bedrock_converse::read_error;
 use proto::fault::FaultCode;
 
 pub(crate) use sign::{SignError, Signer};
@@ -44,10 +44,7 @@ fn path(place: &Place<'_>) -> String {
 /// The exception's name stands in a header; some say more than the status.
 fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal {
     let kind = headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
-    let error = {
-        let _ = kind;
-        read_error(status, body)
-    };
+    let error = read_error(status, body, kind);
     let verdict = match (status, error.code.as_deref()) {
         (400, Some("ServiceQuotaExceededException")) => (Class::Account, FaultCode::UpstreamAccountError),
         (424, _) => (Class::Transient, FaultCode::UpstreamError),

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use proto::config::ProviderKind;
 use proto::dialect::Dialect;
-use proto::dialect::openai_chat::read_error;
+use proto::dialect::gemini::{is_account_error, read_error, retry_delay};
 use proto::fault::FaultCode;
 
 use super::refusal::{Refusal, refusal, retry_hint, usual};
@@ -37,7 +37,11 @@ fn path(place: &Place<'_>) -> String {
 /// A bad key is a 400 here, and the wait stands in the body.
 fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal {
     let error = read_error(status, body);
-    let hint = retry_hint(headers, proto::clock::now_ms());
-    let verdict = if status == 0 { (Class::Account, FaultCode::UpstreamAccountError) } else { usual(status) };
+    let hint = retry_delay(body).or_else(|| retry_hint(headers, proto::clock::now_ms()));
+    let verdict = if is_account_error(status, body) {
+        (Class::Account, FaultCode::UpstreamAccountError)
+    } else {
+        usual(status)
+    };
     refusal(verdict, status, hint, error)
 }
