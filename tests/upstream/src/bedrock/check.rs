@@ -83,7 +83,8 @@ fn inference(top: &Obj<'_>, claude: Option<&Claude>, asked: &mut Asked) -> Found
     }
     if let Some(claude) = claude {
         let usual = |n: Option<f64>| n.is_none_or(|n| (n - 1.0).abs() < f64::EPSILON);
-        if !claude.samples() && !(usual(temperature) && usual(top_p)) {
+        let default = usual(temperature) && usual(top_p);
+        if !default && !claude.samples() {
             let text = "`temperature` and `top_p` are not supported on this model.";
             return Err(by_model(Bad::new(What::Unsupported, "temperature", text)));
         }

@@ -4,13 +4,14 @@
 //! |---|---|
 //! | [`script`] | what a test asks for, in words |
 //! | [`record`] | what a fake remembers, and what it would bill |
-//! | `serve` | HTTP: reading, routing, writing, dropping connections |
-//! | `asked`, `tale` | what a call asks for and what is answered, before any wire format |
+//! | `serve`, `write` | HTTP: reading and routing; writing, dropping connections |
+//! | `asked`, `tale`, `counts` | what a call asks for and what is answered, before any wire format |
 //! | `look`, `schema`, `media`, `seal` | means of checking: fields, JSON Schemas, bytes, signatures |
 //!
 //! The wire formats are in the folders of the dialects.
 
 pub(crate) mod asked;
+pub(crate) mod counts;
 pub(crate) mod look;
 pub(crate) mod media;
 pub mod record;
@@ -23,6 +24,7 @@ pub(crate) mod tale;
 pub(crate) mod test;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use asked::Form;
 pub use serve::Fake;
@@ -176,7 +178,10 @@ fn aside(said: Said<'_>, sent: usize) -> (Option<&'static str>, bytes::Bytes) {
     match said.asked.form {
         Form::Responses => (Some(": keep-alive\n\n"), openai::responses::stream::error(sent)),
         Form::Messages => (Some(anthropic::stream::PING), anthropic::stream::error()),
-        Form::Gemini => (Some(": ping\r\n\r\n").filter(|_| !said.asked.variant), gemini::stream::error()),
+        Form::Gemini => (
+            Some(": ping\r\n\r\n").filter(|_| !said.asked.variant),
+            gemini::stream::error(said.asked.variant),
+        ),
         Form::Converse => (None, bedrock::stream::error()),
         _ => (Some(": keep-alive\n\n"), openai::chat::stream::error()),
     }

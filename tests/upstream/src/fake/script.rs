@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `text` | six words of text, some of several bytes a character; with `tools`: text before the call |
 //! | `tools`, `parallel`, `empty_args` | one call of the first (or named) tool, two, one without arguments; once there is a result, text that quotes it |
-//! | `thinking`, `redacted` | reasoning and its signature first; reasoning that is not shown |
+//! | `thinking`, `redacted` | reasoning and its signature first, as far as the request has the model think and show it; reasoning that is not shown |
 //! | `refusal`, `safety`, `prompt_block` | the model refuses; a filter ends the answer; a filter stops the prompt |
 //! | `length`, `stop_sequence` | it ends early for that reason |
 //! | `json` | JSON that fits the schema asked for (also without this word, where a schema is given) |
@@ -121,6 +121,8 @@ impl Script {
     /// The script of a call; `Err` names the word that is none.
     pub fn of(model: &str, last_text: &str) -> Result<Self, String> {
         let marker = last_text.rsplit_once("[[").and_then(|(_, rest)| rest.split_once("]]")).map(|(m, _)| m);
+        let marker =
+            marker.filter(|words| words.bytes().all(|b| b.is_ascii_alphanumeric() || b"_:+".contains(&b)));
         let words = marker.or_else(|| model.split_once("--").map(|(_, words)| words)).unwrap_or_default();
         let mut script = Self::default();
         for word in words.split('+').flat_map(|part| part.split("--")).filter(|word| !word.is_empty()) {
@@ -188,6 +190,7 @@ mod tests {
         assert_eq!((by_name.thoughts, by_name.tools), (Thoughts::Shown, Tools::One));
         assert_eq!(Script::base("m-1.0:2--thinking+tools"), "m-1.0:2");
         assert_eq!(Script::of("m", "hello").unwrap(), Script::default());
+        assert_eq!(Script::of("m", "[[1, 2], [3]]").unwrap(), Script::default());
         assert_eq!(Script::of("m--flaky-2", "").unwrap().flaky, NonZeroU32::new(2));
         assert_eq!(Script::of("m", "[[flaky:2]]").unwrap().flaky, NonZeroU32::new(2));
     }

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::{future, stream};
+use futures_util::future;
 use http::header;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -24,15 +24,11 @@ use super::record::{Billed, Log, Open, Seen};
 use super::script::{End, Failure, Script, Trouble};
 use super::seal::Seal;
 use super::tale::Tale;
-use super::{Ctx, Kind, Options, aside, stream_type, whole};
+use super::write::{streamed, written};
+use super::{Ctx, Kind, Options, stream_type, whole};
 use crate::calls::Ended;
 
 const BODY_MAX: usize = 64 << 20;
-/// Long enough for what was written before to leave the machine's buffers ahead of a dropped connection.
-const BEFORE_CUT: Duration = Duration::from_millis(2);
-const SPLIT_BYTES: usize = 7;
-const SPLIT_WAIT: Duration = Duration::from_micros(200);
-const SLOW_WAIT: Duration = Duration::from_millis(30);
 const CREDENTIALS: [&str; 5] =
     ["authorization", "x-api-key", "api-key", "x-goog-api-key", "x-amz-security-token"];
 
@@ -280,82 +276,6 @@ impl Running {
         *count += 1;
         (*count <= times).then_some(Failure::Status(500))
     }
-}
-
-/// The events as the script sends them.
-fn streamed(said: Said<'_>, script: &Script) -> Vec<Event> {
-    let mut events = super::stream(said);
-    let half = (events.len() / 2).max(1);
-    let (ping, error) = aside(said, half);
-    match script.trouble {
-        Trouble::Cut => events.truncate(half),
-        Trouble::MidError => {
-            events.truncate(half);
-            events.push(Event::bare(error));
-        }
-        Trouble::None | Trouble::Hang => {}
-    }
-    match ping.filter(|_| script.pings) {
-        Some(ping) => events.into_iter().flat_map(|event| [event, Event::bare(ping)]).collect(),
-        None => events,
-    }
-}
-
-/// The same bytes in writes of seven.
-fn split(events: &[Event]) -> Vec<Event> {
-    let bytes: Vec<u8> = events.iter().flat_map(|event| event.bytes.iter().copied()).collect();
-    let mut tokens: u64 = events.iter().map(|event| event.tokens).sum();
-    let event =
-        |part: &[u8]| Event { bytes: Bytes::copy_from_slice(part), tokens: std::mem::take(&mut tokens) };
-    bytes.chunks(SPLIT_BYTES).map(event).collect()
-}
-
-/// Writes the events as the script says, and then ends as it says.
-fn written(events: Vec<Event>, script: &Script, billed: Billed, open: Open) -> Body {
-    let wait = match (script.slow, script.split) {
-        (true, _) => SLOW_WAIT,
-        (false, true) => SPLIT_WAIT,
-        (false, false) => Duration::ZERO,
-    };
-    let events = if script.split { split(&events) } else { events };
-    let cut = script.trouble == Trouble::Cut;
-    let whole = script.trouble == Trouble::None;
-    let state = (events.into_iter(), open, 0_u64, false);
-    let frames = stream::unfold(state, move |(mut events, mut open, mut produced, over)| async move {
-        if over {
-            return None;
-        }
-        if let Some(event) = events.next() {
-            if !wait.is_zero() {
-                tokio::time::sleep(wait).await;
-            }
-            if event.tokens > 0 {
-                produced += event.tokens;
-                open.note(|seen| seen.billed.output_tokens = produced);
-            }
-            // What follows the last byte of a body of known length is not asked for any more.
-            if events.len() == 0 && !cut {
-                finish(&mut open, whole, billed);
-            }
-            return Some((Ok(event.bytes), (events, open, produced, false)));
-        }
-        if cut {
-            tokio::time::sleep(BEFORE_CUT).await;
-            open.end(Ended::Cut);
-            let error = io::Error::other("the script drops the connection here");
-            return Some((Err(error), (events, open, produced, true)));
-        }
-        finish(&mut open, whole, billed);
-        None
-    });
-    Body::from_stream(frames)
-}
-
-fn finish(open: &mut Open, whole: bool, billed: Billed) {
-    if whole {
-        open.note(|seen| seen.billed = billed);
-    }
-    open.end(Ended::Finished);
 }
 
 fn refuse(refusal: &Refusal, mut open: Open) -> Response {

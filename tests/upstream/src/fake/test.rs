@@ -11,6 +11,27 @@ use super::asked::{Asked, Incoming, Refusal, Routed};
 use super::{Ctx, Fake, Kind};
 use crate::fake::seal::Seal;
 
+/// Scripts whose answers stream as they stand whole.
+pub(crate) const SCRIPTS: [&str; 17] = [
+    "text",
+    "tools",
+    "parallel",
+    "empty_args",
+    "thinking",
+    "thinking+tools",
+    "redacted",
+    "refusal",
+    "safety",
+    "prompt_block",
+    "length",
+    "stop_sequence",
+    "json",
+    "cached",
+    "no_usage",
+    "odd_usage",
+    "text+tools",
+];
+
 /// A context of a fake of that kind.
 pub(crate) fn ctx(kind: Kind) -> Ctx {
     Ctx {

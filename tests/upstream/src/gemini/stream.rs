@@ -10,8 +10,9 @@ use crate::fake::script::Failure;
 use crate::fake::tale::Ending;
 
 /// An error in the middle.
-pub(crate) fn error() -> Bytes {
-    format!("data: {}\r\n\r\n", failure(Failure::Status(503)).body).into()
+pub(crate) fn error(array: bool) -> Bytes {
+    let body = failure(Failure::Status(503)).body;
+    if array { format!(",\r\n{body}]").into() } else { format!("data: {body}\r\n\r\n").into() }
 }
 
 /// The responses, and the output in each.

@@ -1,21 +1,13 @@
-//! A case for every rule of Converse, signatures, and answers whole and streamed.
+//! A case for every rule of Converse.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod signed;
+mod streams;
 
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder};
-use aws_smithy_runtime_api::client::identity::Identity;
-use bytes::BytesMut;
 use serde_json::{Value, json};
 
-use crate::fake::asked::Said;
-use crate::fake::script::Script;
+use crate::fake::Kind;
 use crate::fake::seal::Seal;
-use crate::fake::tale::Tale;
-use crate::fake::test::{accepts, ctx, patched, refuses, route, send};
-use crate::fake::{ACCESS_KEY, Fake, Kind, REGION, SECRET_KEY};
+use crate::fake::test::{accepts, patched, refuses, route};
 
 const PATH: &str = "/model/anthropic.claude-3-7-sonnet-20250219-v1%3A0/converse";
 const NEW: &str = "/model/us.anthropic.claude-opus-5-5/converse";
@@ -152,17 +144,6 @@ fn refuses_wrong_tools() {
 #[test]
 fn refuses_wrong_messages() {
     let hi = user(json!([{"text": "Hi"}]));
-    let image = |format: &str, bytes: &str| {
-        says(&[user(json!([{"image": {"format": format, "source": {"bytes": bytes}}}]))])
-    };
-    let document =
-        |name: &str| json!({"document": {"format": "pdf", "name": name, "source": {"bytes": "AAAA"}}});
-    let reasoned = |name: &str, model: &str| {
-        let signature = Seal { name: name.to_owned() }.make("signature", model, "t");
-        let block = json!({"reasoningContent": {"reasoningText": {"text": "t", "signature": signature}}});
-        says(&[hi.clone(), assistant(json!([block, call("tooluse_1")])), user(json!([result("tooluse_1")]))])
-    };
-    let model = "anthropic.claude-3-7-sonnet-20250219-v1:0";
     let rules = [
         (says(&[hi.clone(), hi.clone()]), "must alternate between user and assistant roles"),
         (says(&[assistant(json!([{"text": "a"}])), hi.clone()]), "must start with a user message"),
@@ -203,6 +184,27 @@ fn refuses_wrong_messages() {
             ]),
             "Provide a json object",
         ),
+    ];
+    refuses(Kind::Bedrock, PATH, &base(), &rules);
+    let prefill = says(&[hi, assistant(json!([{"text": "a"}]))]);
+    refuses(Kind::Bedrock, NEW, &base(), &[(prefill, "must end with a user message")]);
+}
+
+#[test]
+fn refuses_wrong_blocks() {
+    let hi = user(json!([{"text": "Hi"}]));
+    let image = |format: &str, bytes: &str| {
+        says(&[user(json!([{"image": {"format": format, "source": {"bytes": bytes}}}]))])
+    };
+    let document =
+        |name: &str| json!({"document": {"format": "pdf", "name": name, "source": {"bytes": "AAAA"}}});
+    let reasoned = |name: &str, model: &str| {
+        let signature = Seal { name: name.to_owned() }.make("signature", model, "t");
+        let block = json!({"reasoningContent": {"reasoningText": {"text": "t", "signature": signature}}});
+        says(&[hi.clone(), assistant(json!([block, call("tooluse_1")])), user(json!([result("tooluse_1")]))])
+    };
+    let model = "anthropic.claude-3-7-sonnet-20250219-v1:0";
+    let rules = [
         (
             says(&[user(json!([{"image": {"format": "png", "source": {"url": "https://x"}}}]))]),
             "extraneous key",
@@ -220,7 +222,6 @@ fn refuses_wrong_messages() {
         (reasoned("anthropic", model), "Invalid `signature`"),
         (reasoned("bedrock", "other"), "Invalid `signature`"),
     ];
-    let rules: Vec<(Value, &str)> = rules.into_iter().collect();
     refuses(Kind::Bedrock, PATH, &base(), &rules);
     accepts(
         Kind::Bedrock,
@@ -233,12 +234,6 @@ fn refuses_wrong_messages() {
                 json!([{"text": "x"}, document("My file (1)"), {"cachePoint": {"type": "default", "ttl": "1h"}}]),
             )]),
         ],
-    );
-    refuses(
-        Kind::Bedrock,
-        NEW,
-        &base(),
-        &[(says(&[hi, assistant(json!([{"text": "a"}]))]), "must end with a user message")],
     );
 }
 
@@ -268,159 +263,4 @@ fn models() {
             (json!({"dimensions": 300}), "256, 512, 1024"),
         ],
     );
-}
-
-/// Signed headers for a POST to a URL, and what may be wrong about it.
-fn signed(
-    url: &str,
-    body: &Value,
-    secret: &str,
-    region: &str,
-    service: &str,
-    at: SystemTime,
-) -> Vec<(&'static str, String)> {
-    let identity: Identity = Credentials::new(ACCESS_KEY, secret, None, None, "test").into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name(service)
-        .time(at)
-        .settings(SigningSettings::default())
-        .build()
-        .unwrap()
-        .into();
-    let body = body.to_string();
-    let headers = [("content-type", "application/json")].into_iter();
-    let request = SignableRequest::new("POST", url, headers, SignableBody::Bytes(body.as_bytes())).unwrap();
-    let (instructions, _) = sign(request, &params).unwrap().into_parts();
-    let host = url.strip_prefix("http://").unwrap().split('/').next().unwrap();
-    let mut all = vec![("content-type", "application/json".to_owned()), ("host", host.to_owned())];
-    for (name, value) in instructions.headers() {
-        let name = ["authorization", "x-amz-date"].into_iter().find(|known| *known == name).unwrap();
-        all.push((name, value.to_owned()));
-    }
-    all
-}
-
-#[tokio::test]
-async fn signatures() {
-    let fake = Fake::start(Kind::Bedrock).await.unwrap();
-    let url = format!("{}{PATH}", fake.url());
-    let now = SystemTime::now();
-    let right = signed(&url, &base(), SECRET_KEY, REGION, "bedrock", now);
-    assert_eq!(send(&fake, PATH, &right, &base()).await.status, 200);
-    let raw = url.replace("%3A", ":");
-    let old = now - Duration::from_secs(3600);
-    assert!(old > UNIX_EPOCH);
-    for (wrong, why) in [
-        (signed(&url, &base(), "other", REGION, "bedrock", now), "does not match"),
-        (signed(&url, &base(), SECRET_KEY, "eu-west-1", "bedrock", now), "valid region"),
-        (signed(&url, &base(), SECRET_KEY, REGION, "bedrock-runtime", now), "correct service"),
-        (signed(&url, &base(), SECRET_KEY, REGION, "bedrock", old), "expired"),
-        (signed(&raw, &base(), SECRET_KEY, REGION, "bedrock", now), "does not match"),
-        (signed(&url, &json!({}), SECRET_KEY, REGION, "bedrock", now), "does not match"),
-        (vec![("content-type", "application/json".to_owned())], "Missing Authentication Token"),
-        (vec![("authorization", "Bearer no".to_owned())], "API Key is valid"),
-    ] {
-        let reply = send(&fake, PATH, &wrong, &base()).await;
-        assert_eq!(reply.status, 403, "{why}");
-        assert!(reply.json()["message"].as_str().unwrap().contains(why), "{why}: {}", reply.text());
-        assert!(reply.headers.contains_key("x-amzn-errortype"));
-    }
-    assert_eq!(fake.refusals().len(), 8);
-    assert_eq!(fake.calls()[0].header("authorization"), Some("[present]"));
-}
-
-/// The frames of a stream: their kind and payload. Check sums are verified on the way.
-fn frames(mut bytes: BytesMut) -> Vec<(String, Value)> {
-    let mut decoder = MessageFrameDecoder::new();
-    let mut frames = Vec::new();
-    while let DecodedFrame::Complete(message) = decoder.decode_frame(&mut bytes).unwrap() {
-        let header = |name: &str| {
-            let found = message.headers().iter().find(|header| header.name().as_str() == name);
-            found.map(|header| header.value().as_string().unwrap().as_str().to_owned())
-        };
-        let kind = header(":event-type").or(header(":exception-type")).unwrap();
-        frames.push((kind, serde_json::from_slice(message.payload()).unwrap()));
-    }
-    assert!(bytes.is_empty());
-    frames
-}
-
-#[test]
-fn streams_say_what_whole_answers_say() {
-    for words in [
-        "text",
-        "tools",
-        "parallel",
-        "empty_args",
-        "thinking",
-        "thinking+tools",
-        "redacted",
-        "refusal",
-        "safety",
-        "prompt_block",
-        "length",
-        "stop_sequence",
-        "json",
-        "cached",
-        "no_usage",
-        "odd_usage",
-    ] {
-        let path = format!("/model/us.anthropic.claude-sonnet-5--{words}/converse-stream");
-        let body = json!({"messages": base()["messages"], "toolConfig": tools(),
-            "additionalModelRequestFields": {"thinking": {"type": "adaptive", "display": "summarized"}}});
-        let asked = route(Kind::Bedrock, &path, &body).unwrap();
-        let ctx = ctx(Kind::Bedrock);
-        let tale = Tale::of(&asked, &Script::of(&asked.model, "").unwrap(), "bedrock", 0);
-        let said = Said { asked: &asked, tale: &tale, seal: &ctx.seal };
-        let whole = super::answer::whole(said);
-        let bytes: BytesMut = super::stream::events(said).iter().flat_map(|e| e.bytes.to_vec()).collect();
-        let (mut content, mut input): (Vec<Value>, String) = (Vec::new(), String::new());
-        let all = frames(bytes);
-        for (kind, payload) in &all {
-            let i = usize::try_from(payload["contentBlockIndex"].as_u64().unwrap_or(0)).unwrap();
-            match kind.as_str() {
-                "contentBlockStart" => {
-                    content.push(payload["start"].clone());
-                    content[i]["toolUse"]["input"] = json!({});
-                }
-                "contentBlockDelta" => {
-                    let delta = &payload["delta"];
-                    if content.len() == i {
-                        let reasons = delta.get("reasoningContent");
-                        content.push(match reasons {
-                            Some(part) if part.get("redactedContent").is_some() => delta.clone(),
-                            Some(_) => {
-                                json!({"reasoningContent": {"reasoningText": {"text": "", "signature": ""}}})
-                            }
-                            None if delta.get("text").is_some() => json!({"text": ""}),
-                            None => Value::Null,
-                        });
-                    }
-                    for (from, to) in [
-                        ("/text", "/text"),
-                        ("/reasoningContent/text", "/reasoningContent/reasoningText/text"),
-                        ("/reasoningContent/signature", "/reasoningContent/reasoningText/signature"),
-                    ] {
-                        if let Some(more) = delta.pointer(from).and_then(Value::as_str) {
-                            let at = content[i].pointer_mut(to).unwrap();
-                            *at = json!(at.as_str().unwrap().to_owned() + more);
-                        }
-                    }
-                    input += delta.pointer("/toolUse/input").and_then(Value::as_str).unwrap_or_default();
-                }
-                "contentBlockStop" if !input.is_empty() => {
-                    content[i]["toolUse"]["input"] =
-                        serde_json::from_str(&std::mem::take(&mut input)).unwrap();
-                }
-                _ => {}
-            }
-        }
-        assert_eq!(json!(content), whole["output"]["message"]["content"], "{words}");
-        let (kind, stop) = &all[all.len() - 2];
-        assert_eq!((kind.as_str(), &stop["stopReason"]), ("messageStop", &whole["stopReason"]));
-        let (kind, metadata) = &all[all.len() - 1];
-        assert_eq!((kind.as_str(), metadata.get("usage")), ("metadata", whole.get("usage")), "{words}");
-    }
 }

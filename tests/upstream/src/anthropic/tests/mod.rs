@@ -1,16 +1,14 @@
 //! A case for every rule of Messages, and answers whole and streamed.
 
+mod blocks;
+mod streams;
+
 use serde_json::{Value, json};
 
 use crate::fake::Kind;
-use crate::fake::asked::Said;
-use crate::fake::script::Script;
-use crate::fake::seal::Seal;
-use crate::fake::tale::Tale;
 use crate::fake::test::{accepts, ctx, headers, incoming, patched, refuses, route};
 
 const PATH: &str = "/v1/messages";
-const PNG: &str = "iVBORw0KGgo=";
 
 fn base() -> Value {
     json!({"model": "claude-sonnet-4-5", "max_tokens": 4096, "messages": [{"role": "user", "content": "Hi"}]})
@@ -35,11 +33,6 @@ fn call(id: &str) -> Value {
 
 fn result(id: &str) -> Value {
     json!({"type": "tool_result", "tool_use_id": id, "content": "21"})
-}
-
-fn thought(name: &str, model: &str, text: &str) -> Value {
-    let seal = Seal { name: name.to_owned() };
-    json!({"type": "thinking", "thinking": text, "signature": seal.make("signature", model, text)})
 }
 
 fn says(messages: &[Value]) -> Value {
@@ -142,16 +135,9 @@ fn refuses_wrong_tools() {
 }
 
 #[test]
-fn refuses_wrong_turns() {
+fn refuses_calls_without_their_results() {
     let hi = user(json!("Hi"));
-    let system = json!({"role": "system", "content": "s"});
     let rules = [
-        (says(&[assistant(json!("a")), hi.clone()]), "first message must use"),
-        (says(&[json!({"role": "tool", "content": "x"})]), "role"),
-        (says(&[user(json!(""))]), "must have non-empty content"),
-        (says(&[user(json!([{"type": "text", "text": ""}]))]), "must be non-empty"),
-        (says(&[user(json!([{"type": "text", "text": " \n"}]))]), "non-whitespace text"),
-        (json!({"system": [{"type": "text", "text": ""}]}), "must be non-empty"),
         (
             says(&[hi.clone(), assistant(json!([call("toolu_1")])), hi.clone()]),
             "without `tool_result` blocks immediately after: toolu_1",
@@ -188,6 +174,26 @@ fn refuses_wrong_turns() {
             ]),
             "valid dictionary",
         ),
+    ];
+    refuses(Kind::Anthropic, PATH, &base(), &rules);
+    let results =
+        [user(json!([result("toolu_2")])), user(json!([result("toolu_1"), {"type": "text", "text": "x"}]))];
+    let [first, second] = results;
+    let calls = assistant(json!([call("toolu_1"), call("toolu_2")]));
+    accepts(Kind::Anthropic, PATH, &base(), &[says(&[hi, calls, first, second])]);
+}
+
+#[test]
+fn refuses_wrong_turns() {
+    let hi = user(json!("Hi"));
+    let system = json!({"role": "system", "content": "s"});
+    let rules = [
+        (says(&[assistant(json!("a")), hi.clone()]), "first message must use"),
+        (says(&[json!({"role": "tool", "content": "x"})]), "role"),
+        (says(&[user(json!(""))]), "must have non-empty content"),
+        (says(&[user(json!([{"type": "text", "text": ""}]))]), "must be non-empty"),
+        (says(&[user(json!([{"type": "text", "text": " \n"}]))]), "non-whitespace text"),
+        (json!({"system": [{"type": "text", "text": ""}]}), "must be non-empty"),
         (says(&[hi.clone(), assistant(json!("ends with space "))]), "trailing whitespace"),
         (
             patched(&says(&[hi.clone(), assistant(json!("a"))]), &json!({"model": "claude-opus-4-7"})),
@@ -215,83 +221,9 @@ fn refuses_wrong_turns() {
         &base(),
         &[
             says(&[hi.clone(), hi.clone(), assistant(json!("a"))]),
-            says(&[
-                hi.clone(),
-                assistant(json!([call("toolu_1"), call("toolu_2")])),
-                user(json!([result("toolu_2")])),
-                user(json!([result("toolu_1"), {"type": "text", "text": "x"}])),
-            ]),
             patched(&says(&[hi.clone(), system]), &json!({"model": "claude-opus-5-5"})),
         ],
     );
-}
-
-#[test]
-fn refuses_wrong_blocks() {
-    let image = |source: Value| says(&[user(json!([{"type": "image", "source": source}]))]);
-    let rules = [
-        (
-            says(&[user(json!([{"type": "image_url", "image_url": {}}]))]),
-            "does not match any of the expected tags",
-        ),
-        (says(&[user(json!([{"type": "text", "text": "x", "foo": 1}]))]), "foo: Extra inputs"),
-        (image(json!({"type": "base64", "media_type": "image/tiff", "data": PNG})), "media_type"),
-        (
-            image(json!({"type": "base64", "media_type": "image/jpeg", "data": PNG})),
-            "does not appear to be a valid",
-        ),
-        (image(json!({"type": "base64", "media_type": "image/png", "data": "%"})), "invalid base64"),
-        (image(json!({"type": "url", "url": "ftp://x"})), "Only HTTPS"),
-        (
-            says(&[user(
-                json!([{"type": "document", "source": {"type": "base64", "media_type": "text/html", "data": "AAAA"}}]),
-            )]),
-            "media_type",
-        ),
-    ];
-    refuses(Kind::Anthropic, PATH, &base(), &rules);
-    accepts(
-        Kind::Anthropic,
-        PATH,
-        &base(),
-        &[
-            image(json!({"type": "base64", "media_type": "image/png", "data": PNG})),
-            image(json!({"type": "url", "url": "https://example.org/a.png"})),
-        ],
-    );
-}
-
-#[test]
-fn refuses_foreign_and_missing_thoughts() {
-    let hi = user(json!("Hi"));
-    let manual = json!({"thinking": {"type": "enabled", "budget_tokens": 2048}});
-    let looped = |blocks: Value| {
-        let messages = says(&[hi.clone(), assistant(blocks), user(json!([result("toolu_1")]))]);
-        patched(&messages, &manual)
-    };
-    let ours = thought("anthropic", "claude-sonnet-4-5", "t");
-    let mut changed = ours.clone();
-    changed["thinking"] = json!("other");
-    let hidden = json!({"type": "redacted_thinking", "data": "AAAA"});
-    let rules = [
-        (looped(json!([call("toolu_1")])), "Expected `thinking` or `redacted_thinking`"),
-        (
-            looped(json!([thought("bedrock", "claude-sonnet-4-5", "t"), call("toolu_1")])),
-            "Invalid `signature`",
-        ),
-        (
-            looped(json!([thought("anthropic", "claude-opus-4-5", "t"), call("toolu_1")])),
-            "Invalid `signature`",
-        ),
-        (looped(json!([changed, call("toolu_1")])), "Invalid `signature`"),
-        (looped(json!([hidden, call("toolu_1")])), "Invalid `data`"),
-        (
-            looped(json!([{"type": "thinking", "thinking": "t"}, call("toolu_1")])),
-            "signature: Field required",
-        ),
-    ];
-    refuses(Kind::Anthropic, PATH, &base(), &rules);
-    accepts(Kind::Anthropic, PATH, &base(), &[looped(json!([ours, call("toolu_1")]))]);
 }
 
 #[test]
@@ -303,7 +235,7 @@ fn versions_and_keys() {
             all.retain(|(n, _)| n != name);
             all.extend(value.map(|value| (*name, value.to_owned())));
         }
-        super::route(&ctx, &incoming(PATH, &all, body))
+        crate::anthropic::route(&ctx, &incoming(PATH, &all, body))
             .err()
             .map(|refusal| (refusal.status, refusal.body.to_string()))
     };
@@ -331,81 +263,4 @@ fn versions_and_keys() {
     assert_eq!(status(&new, &patched(&base(), &cited)).unwrap().0, 400);
     let beta = [("anthropic-beta", Some("context-management-2025-06-27"))];
     assert_eq!(status(&beta, &patched(&base(), &json!({"context_management": {}}))), None);
-}
-
-/// The content, the reason and the numbers that a stream amounts to.
-fn folded(said: Said<'_>) -> (Value, Value, Value) {
-    let (mut content, mut delta, mut usage): (Vec<Value>, Value, Value) =
-        (Vec::new(), Value::Null, Value::Null);
-    let mut input = String::new();
-    for event in super::stream::events(said) {
-        let text = String::from_utf8(event.bytes.to_vec()).unwrap();
-        let data: Value = serde_json::from_str(text.trim_end().split_once("\ndata: ").unwrap().1).unwrap();
-        match data["type"].as_str().unwrap() {
-            "message_start" => usage = data["message"]["usage"].clone(),
-            "content_block_start" => {
-                assert_eq!(data["index"], content.len());
-                content.push(data["content_block"].clone());
-                input.clear();
-            }
-            "content_block_delta" => {
-                let block = content.last_mut().unwrap();
-                for (kind, key) in [("text", "text"), ("thinking", "thinking"), ("signature", "signature")] {
-                    if let Some(more) = data["delta"][kind].as_str() {
-                        block[key] = json!(block[key].as_str().unwrap().to_owned() + more);
-                    }
-                }
-                input += data["delta"]["partial_json"].as_str().unwrap_or_default();
-            }
-            "content_block_stop" if !input.is_empty() => {
-                content.last_mut().unwrap()["input"] = serde_json::from_str(&input).unwrap();
-            }
-            "message_delta" => {
-                delta = data["delta"].clone();
-                for (key, value) in data["usage"].as_object().into_iter().flatten() {
-                    usage[key] = value.clone();
-                }
-            }
-            _ => {}
-        }
-    }
-    (json!(content), delta, usage)
-}
-
-#[test]
-fn streams_say_what_whole_answers_say() {
-    for words in [
-        "text",
-        "tools",
-        "parallel",
-        "empty_args",
-        "thinking",
-        "thinking+tools",
-        "redacted",
-        "refusal",
-        "safety",
-        "prompt_block",
-        "length",
-        "stop_sequence",
-        "json",
-        "cached",
-        "no_usage",
-        "odd_usage",
-    ] {
-        for display in ["summarized", "omitted"] {
-            let body = json!({"model": format!("claude-opus-5-5--{words}"), "max_tokens": 64, "tools": [tool()],
-                "thinking": {"type": "adaptive", "display": display}, "messages": [user(json!("Hi"))]});
-            let asked = route(Kind::Anthropic, PATH, &body).unwrap();
-            let ctx = ctx(Kind::Anthropic);
-            let tale = Tale::of(&asked, &Script::of(&asked.model, "").unwrap(), "anthropic", 0);
-            let said = Said { asked: &asked, tale: &tale, seal: &ctx.seal };
-            let whole = super::answer::whole(said);
-            let (content, delta, usage) = folded(said);
-            assert_eq!(content, whole["content"], "{words}");
-            for key in ["stop_reason", "stop_sequence", "stop_details"] {
-                assert_eq!(delta[key], whole[key], "{words}");
-            }
-            assert_eq!(usage, whole.get("usage").cloned().unwrap_or_default(), "{words}");
-        }
-    }
 }

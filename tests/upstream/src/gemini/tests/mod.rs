@@ -1,14 +1,13 @@
 //! A case for every rule of generateContent, and answers whole and streamed.
 
+mod streams;
+
 use serde_json::{Value, json};
 
 use super::SENTINEL;
 use crate::fake::Kind;
-use crate::fake::asked::Said;
-use crate::fake::script::Script;
 use crate::fake::seal::Seal;
-use crate::fake::tale::Tale;
-use crate::fake::test::{accepts, ctx, headers, incoming, patched, refuses, route};
+use crate::fake::test::{accepts, ctx, headers, incoming, patched, refuses};
 
 const PATH: &str = "/v1beta/models/gemini-3.8-flash:generateContent";
 const OLD: &str = "/v1beta/models/gemini-2.5-flash:generateContent";
@@ -144,10 +143,7 @@ fn refuses_wrong_tools() {
 }
 
 #[test]
-fn refuses_wrong_contents() {
-    let hi = user(json!({"text": "Hi"}));
-    let ours = signed("gemini", "gemini-3.8-flash");
-    let call = |signature: &str| call(Some(signature));
+fn refuses_wrong_parts() {
     let rules = [
         (contents(&[json!({"role": "assistant", "parts": [{"text": "x"}]})]), "valid role: user, model"),
         (contents(&[json!({"role": "user", "parts": []})]), "must not be empty"),
@@ -177,6 +173,18 @@ fn refuses_wrong_contents() {
             contents(&[user(json!({"functionCall": {"name": "f", "args": {}}}))]),
             "only allowed in a turn of role model",
         ),
+    ];
+    refuses(Kind::Gemini, PATH, &base(), &rules);
+    let picture = json!({"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}});
+    accepts(Kind::Gemini, PATH, &base(), &[contents(&[user(picture)])]);
+}
+
+#[test]
+fn refuses_wrong_order_and_signatures() {
+    let hi = user(json!({"text": "Hi"}));
+    let ours = signed("gemini", "gemini-3.8-flash");
+    let call = |signature: &str| call(Some(signature));
+    let rules = [
         (contents(&[hi.clone(), call(&ours)]), "equal to the number of function call parts"),
         (contents(&[hi.clone(), call(&ours), hi.clone()]), "equal to the number of function call parts"),
         (contents(&[result("get_weather")]), "immediately after a function call turn"),
@@ -209,10 +217,7 @@ fn refuses_wrong_contents() {
             ]),
             "expected an object",
         ),
-        (
-            contents(&[hi.clone(), super::tests::call(None), result("get_weather")]),
-            "missing a thought_signature",
-        ),
+        (contents(&[hi.clone(), self::call(None), result("get_weather")]), "missing a thought_signature"),
         (
             contents(&[hi.clone(), call(&signed("anthropic", "gemini-3.8-flash")), result("get_weather")]),
             "Corrupted thought signature",
@@ -230,11 +235,10 @@ fn refuses_wrong_contents() {
         &[
             contents(&[hi.clone(), call(&ours), result("get_weather")]),
             contents(&[hi.clone(), call(SENTINEL), result("get_weather")]),
-            contents(&[hi.clone(), super::tests::call(None), result("get_weather"), hi.clone()]),
-            contents(&[user(json!({"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}))]),
+            contents(&[hi.clone(), self::call(None), result("get_weather"), hi.clone()]),
         ],
     );
-    accepts(Kind::Gemini, OLD, &base(), &[contents(&[hi, super::tests::call(None), result("get_weather")])]);
+    accepts(Kind::Gemini, OLD, &base(), &[contents(&[hi, self::call(None), result("get_weather")])]);
 }
 
 #[test]
@@ -242,7 +246,9 @@ fn keys_and_paths() {
     let ctx = ctx(Kind::Gemini);
     let answer = |path: &str, header: Option<(&'static str, &str)>| {
         let headers: Vec<_> = header.map(|(name, value)| (name, value.to_owned())).into_iter().collect();
-        super::route(&ctx, &incoming(path, &headers, &base())).err().map(|r| (r.status, r.body.to_string()))
+        crate::gemini::route(&ctx, &incoming(path, &headers, &base()))
+            .err()
+            .map(|r| (r.status, r.body.to_string()))
     };
     let key = Kind::Gemini.key();
     assert_eq!(answer(PATH, Some(("x-goog-api-key", key))), None);
@@ -258,7 +264,7 @@ fn keys_and_paths() {
         "/v1beta/gemini-3.8-flash:generateContent",
     ] {
         let call = incoming(path, &headers(Kind::Gemini), &base());
-        assert_eq!(super::route(&ctx, &call).unwrap_err().status, 404, "{path}");
+        assert_eq!(crate::gemini::route(&ctx, &call).unwrap_err().status, 404, "{path}");
     }
 }
 
@@ -278,74 +284,4 @@ fn embeds() {
         ),
     ];
     refuses(Kind::Gemini, path, &json!({"requests": [one]}), &rules);
-}
-
-/// The parts of responses, texts of a kind joined.
-fn parts(responses: &[Value]) -> Vec<Value> {
-    let mut all: Vec<Value> = Vec::new();
-    for part in
-        responses.iter().flat_map(|r| r["candidates"][0]["content"]["parts"].as_array().into_iter().flatten())
-    {
-        match all.last_mut().filter(|last| {
-            last["text"].is_string() && part["text"].is_string() && last["thought"] == part["thought"]
-        }) {
-            Some(last) => {
-                last["text"] =
-                    json!(format!("{}{}", last["text"].as_str().unwrap(), part["text"].as_str().unwrap()));
-                if part.get("thoughtSignature").is_some() {
-                    last["thoughtSignature"] = part["thoughtSignature"].clone();
-                }
-            }
-            None => all.push(part.clone()),
-        }
-    }
-    all
-}
-
-#[test]
-fn streams_say_what_whole_answers_say() {
-    for words in [
-        "text",
-        "tools",
-        "parallel",
-        "empty_args",
-        "thinking",
-        "thinking+tools",
-        "redacted",
-        "refusal",
-        "safety",
-        "prompt_block",
-        "length",
-        "stop_sequence",
-        "json",
-        "cached",
-        "no_usage",
-        "odd_usage",
-    ] {
-        for alt in ["?alt=sse", ""] {
-            let path = format!("/v1beta/models/gemini-3.8-flash--{words}:streamGenerateContent{alt}");
-            let mut body = base();
-            body["tools"] = tool();
-            body["generationConfig"] = json!({"thinkingConfig": {"includeThoughts": true}});
-            let asked = route(Kind::Gemini, &path, &body).unwrap();
-            let ctx = ctx(Kind::Gemini);
-            let tale = Tale::of(&asked, &Script::of(&asked.model, "").unwrap(), "gemini", 0);
-            let said = Said { asked: &asked, tale: &tale, seal: &ctx.seal };
-            let whole = super::answer::whole(said);
-            let bytes: Vec<u8> = super::stream::events(said).iter().flat_map(|e| e.bytes.to_vec()).collect();
-            let text = String::from_utf8(bytes).unwrap();
-            let responses: Vec<Value> = if alt.is_empty() {
-                serde_json::from_str(&text).unwrap()
-            } else {
-                text.split_terminator("\r\n\r\n")
-                    .map(|e| serde_json::from_str(e.strip_prefix("data: ").unwrap()).unwrap())
-                    .collect()
-            };
-            let last = responses.last().unwrap();
-            assert_eq!(parts(&responses), parts(std::slice::from_ref(&whole)), "{words}");
-            for at in ["/usageMetadata", "/candidates/0/finishReason", "/promptFeedback"] {
-                assert_eq!(last.pointer(at), whole.pointer(at), "{words} {at}");
-            }
-        }
-    }
 }
