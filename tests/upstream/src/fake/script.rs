@@ -6,7 +6,9 @@
 //! | word | meaning |
 //! |---|---|
 //! | `text` | six words of text, some of several bytes a character; with `tools`: text before the call |
+//! | `long` | a hundred times those words |
 //! | `tools`, `parallel`, `empty_args` | one call of the first (or named) tool, two, one without arguments; once there is a result, text that quotes it |
+//! | `sequential` | as `parallel`; only that at Chat the fragments of the two do not take turns (helpers of OpenAI's own SDKs cannot read those that do) |
 //! | `thinking`, `redacted` | reasoning and its signature first, as far as the request has the model think and show it; reasoning that is not shown |
 //! | `refusal`, `safety`, `prompt_block` | the model refuses; a filter ends the answer; a filter stops the prompt |
 //! | `length`, `stop_sequence` | it ends early for that reason |
@@ -24,8 +26,12 @@ use std::num::NonZeroU32;
 pub struct Script {
     /// Text was asked for by name.
     pub text: bool,
+    /// Much text.
+    pub long: bool,
     /// Tools to call.
     pub tools: Tools,
+    /// Calls stream one after the other at Chat too, as OpenAI's own do.
+    pub in_turn: bool,
     /// Thoughts before the answer.
     pub thoughts: Thoughts,
     /// The answer is JSON.
@@ -139,8 +145,10 @@ impl Script {
     fn apply(&mut self, word: &str) -> Option<()> {
         match word {
             "text" => self.text = true,
+            "long" => self.long = true,
             "tools" => self.tools = Tools::One,
             "parallel" => self.tools = Tools::Two,
+            "sequential" => (self.tools, self.in_turn) = (Tools::Two, true),
             "empty_args" => self.tools = Tools::NoArguments,
             "thinking" => self.thoughts = Thoughts::Shown,
             "redacted" => self.thoughts = Thoughts::Redacted,

@@ -10,6 +10,7 @@ use super::script::{End, Numbers, Script, Thoughts, Tools};
 use crate::answer::sha256;
 
 const WORDS: [&str; 6] = ["Water ", "höher ", "than ", "水 ", "rises ", "🌊."];
+const LONG: usize = 100;
 const THOUGHTS: [&str; 3] = ["First ", "weigh ", "水."];
 const REASONING_TOKENS: u64 = 64;
 const INPUT_BASE: u64 = 11;
@@ -28,6 +29,8 @@ pub(crate) struct Tale {
     pub counts: Counts,
     /// What is said about them.
     pub numbers: Numbers,
+    /// Calls stream one after the other.
+    pub in_turn: bool,
 }
 
 /// A part of the content. Lists are what a stream sends at a time.
@@ -106,7 +109,7 @@ impl Tale {
         if asked.form == Form::Gemini {
             counts.uncached += std::mem::take(&mut counts.write_short);
         }
-        Self { tag, pieces, ending, counts, numbers: script.numbers }
+        Self { tag, pieces, ending, counts, numbers: script.numbers, in_turn: script.in_turn }
     }
 
     /// Its calls.
@@ -192,7 +195,7 @@ fn content(asked: &Asked, script: &Script, tag: &str) -> (Vec<Piece>, Ending) {
     } else if asked.json || script.json {
         pieces_of(r#"{"city": "Köln 水"}"#)
     } else if asked.results.is_empty() {
-        owned(&WORDS)
+        owned(&WORDS).repeat(if script.long { LONG } else { 1 })
     } else {
         pieces_of(&format!("The tool said: {}", asked.results.join(" | ")))
     };

@@ -1,5 +1,5 @@
-//! Google's Gemini API (`generativelanguage.googleapis.com`, `v1beta`): generateContent whole and streamed, counting,
-//! embeddings, models. Field names are taken in camel case only; the service takes snake case as well.
+//! Google's Gemini API (`generativelanguage.googleapis.com`, `v1beta` and `v1`): generateContent whole and streamed, counting,
+//! embeddings, models. Field names are taken in camel and in snake case, as the service takes them: its own SDK sends both.
 //!
 //! Sources: types and clients of the vendor's Python SDK 3.3, read 2026-11.
 
@@ -27,7 +27,8 @@ pub(crate) const SENTINEL: &str = "skip_thought_signature_validator";
 pub(crate) fn route(ctx: &Ctx, call: &Incoming) -> Result<Routed, Refusal> {
     check_key(ctx, call)?;
     let unknown = || refusal(404, "NOT_FOUND", "Requested entity was not found.");
-    let path = call.path.strip_prefix("/v1beta/models").ok_or_else(unknown)?;
+    let path = call.path.strip_prefix("/v1beta/").or_else(|| call.path.strip_prefix("/v1/"));
+    let path = path.and_then(|path| path.strip_prefix("models")).ok_or_else(unknown)?;
     if call.method == "GET" {
         let body = match path.strip_prefix('/') {
             None if path.is_empty() => {
@@ -49,7 +50,8 @@ pub(crate) fn route(ctx: &Ctx, call: &Incoming) -> Result<Routed, Refusal> {
         );
         return Err(refusal(404, "NOT_FOUND", &message));
     }
-    let body = call.json.as_ref().ok_or_else(|| {
+    let body = call.json.as_ref().map(camel);
+    let body = body.as_ref().ok_or_else(|| {
         refusal(400, "INVALID_ARGUMENT", "Invalid JSON payload received. Expected an object.")
     })?;
     match verb {
@@ -94,4 +96,33 @@ fn check_key(ctx: &Ctx, call: &Incoming) -> Result<(), Refusal> {
 fn model(name: &str) -> Value {
     json!({"name": format!("models/{name}"), "displayName": name, "inputTokenLimit": 1_048_576,
         "outputTokenLimit": 65_536, "supportedGenerationMethods": ["generateContent", "countTokens"]})
+}
+
+/// The body with its field names in camel case; what is the caller's own (arguments, results, schemas) as it is.
+fn camel(value: &Value) -> Value {
+    const OWN: [&str; 5] = ["args", "response", "parametersJsonSchema", "responseJsonSchema", "labels"];
+    match value {
+        Value::Array(list) => list.iter().map(camel).collect(),
+        Value::Object(map) => {
+            let field = |(key, below): (&String, &Value)| {
+                let mut words = key.split('_');
+                let mut name = words.next().unwrap_or_default().to_owned();
+                for word in words {
+                    let mut chars = word.chars();
+                    name.extend(chars.next().map(|first| first.to_ascii_uppercase()));
+                    name.push_str(chars.as_str());
+                }
+                let below = match below {
+                    _ if OWN.contains(&name.as_str()) => below.clone(),
+                    Value::Object(named) if name == "properties" => {
+                        Value::Object(named.iter().map(|(key, below)| (key.clone(), camel(below))).collect())
+                    }
+                    below => camel(below),
+                };
+                (name, below)
+            };
+            Value::Object(map.iter().map(field).collect())
+        }
+        other => other.clone(),
+    }
 }

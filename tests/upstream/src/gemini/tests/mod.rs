@@ -53,7 +53,7 @@ fn refuses_wrong_fields() {
         (json!({"contents": []}), "contents is not specified"),
         (json!({"contents": "Hi"}), "expected an array"),
         (json!({"systemInstruction": "s"}), "expected an object"),
-        (config(json!({"max_tokens": 5})), "Unknown name \\\"max_tokens\\\" at 'generationConfig'"),
+        (config(json!({"max_tokens": 5})), "Unknown name \\\"maxTokens\\\" at 'generationConfig'"),
         (config(json!({"temperature": 2.5})), "between 0 and 2"),
         (config(json!({"stopSequences": ["1", "2", "3", "4", "5", "6"]})), "at most 5"),
         (config(json!({"responseJsonSchema": {}})), "requires response_mime_type"),
@@ -90,6 +90,8 @@ fn refuses_wrong_fields() {
         &base(),
         &[
             config(json!({"thinkingConfig": {"thinkingLevel": "LOW", "includeThoughts": true}, "seed": 1})),
+            json!({"generation_config": {"max_output_tokens": 5}, "tools": [{"function_declarations": [{"name": "a_b",
+                "parameters": {"type": "object", "properties": {"c_d": {"type": "string"}}, "required": ["c_d"]}}]}]}),
             patched(&json!({"tools": tool()}), &config(json!({"responseMimeType": "application/json"}))),
         ],
     );
@@ -258,7 +260,7 @@ fn keys_and_paths() {
     assert_eq!(answer(PATH, None).unwrap().0, 403);
     assert_eq!(answer(PATH, Some(("authorization", "Bearer x"))).unwrap().0, 401);
     for path in [
-        "/v1/models/gemini-3.8-flash:generateContent",
+        "/v2/models/gemini-3.8-flash:generateContent",
         "/v1beta/models/gemini-3.8-flash:chat",
         "/v1beta/models/gpt-6-luna:generateContent",
         "/v1beta/gemini-3.8-flash:generateContent",

@@ -109,7 +109,8 @@ fn assistant(message: &Obj<'_>, profile: &Profile<'_>, open: &mut Vec<String>) -
 fn tool_call(call: &Obj<'_>, profile: &Profile<'_>) -> Found<String> {
     let kind = call.need_word("type", &["function", "custom"])?;
     if profile.is_openai() {
-        call.only(&["id", "type", kind])?;
+        // Helpers of the SDKs leave the index of the stream in it.
+        call.only(&["id", "type", kind, "index"])?;
     }
     let id = call.need_text("id")?;
     if id.len() > ID_MAX {

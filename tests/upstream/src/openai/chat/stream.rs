@@ -41,7 +41,11 @@ pub(crate) fn events(said: Said<'_>) -> Vec<Event> {
             Piece::Reasoning(_) | Piece::Redacted | Piece::Call(_) => {}
         }
     }
-    events.extend(interleaved(said, &calls));
+    if said.tale.in_turn {
+        events.extend(calls.iter().enumerate().flat_map(|(i, call)| interleaved(said, &[*call], i)));
+    } else {
+        events.extend(interleaved(said, &calls, 0));
+    }
     let mut last = chunk(said, &json!([choice(said, &json!({}), Some(finish_reason(said)))]), None);
     if said.asked.variant {
         last["choices"][0]["content_filter_results"] = filter_results(said.tale.ending == Ending::Safety);
@@ -54,10 +58,10 @@ pub(crate) fn events(said: Said<'_>) -> Vec<Event> {
     events
 }
 
-/// All calls open first; then their arguments take turns.
-fn interleaved(said: Said<'_>, calls: &[&Call]) -> Vec<Event> {
+/// All calls open first, counted from `first`; then their arguments take turns.
+fn interleaved(said: Said<'_>, calls: &[&Call], first: usize) -> Vec<Event> {
     let mut events = Vec::new();
-    for (i, call) in calls.iter().enumerate() {
+    for (i, call) in (first..).zip(calls) {
         let opened = if call.custom {
             json!({"index": i, "id": call_id(call), "type": "custom", "custom": {"name": call.name, "input": ""}})
         } else {
@@ -71,7 +75,7 @@ fn interleaved(said: Said<'_>, calls: &[&Call]) -> Vec<Event> {
     }
     let longest = calls.iter().map(|call| call.arguments.len()).max().unwrap_or(0);
     for n in 0..longest {
-        for (i, call) in calls.iter().enumerate() {
+        for (i, call) in (first..).zip(calls) {
             let Some(part) = call.arguments.get(n) else { continue };
             let grown = if call.custom {
                 json!({"index": i, "custom": {"input": part}})

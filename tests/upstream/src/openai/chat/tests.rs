@@ -245,6 +245,7 @@ fn streams_say_what_whole_answers_say() {
         "text",
         "tools",
         "parallel",
+        "sequential",
         "empty_args",
         "thinking",
         "refusal",
