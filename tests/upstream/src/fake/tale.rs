@@ -195,7 +195,7 @@ fn content(asked: &Asked, script: &Script, tag: &str) -> (Vec<Piece>, Ending) {
     } else if asked.json || script.json {
         pieces_of(r#"{"city": "Köln 水"}"#)
     } else if asked.results.is_empty() {
-        owned(&WORDS).repeat(if script.long { LONG } else { 1 })
+        owned(&WORDS.repeat(if script.long { LONG } else { 1 }))
     } else {
         pieces_of(&format!("The tool said: {}", asked.results.join(" | ")))
     };
