@@ -63,7 +63,7 @@ impl Default for SlotLimits {
         Self {
             open_max: 20_000,
             closed_max: 65_536,
-            closed_bytes_max: 32 << 20,
+            closed_bytes_max: 12 << 20,
             keep: Duration::from_secs(60),
             whole_bytes_max: 80 << 20,
             queued_bytes_max: 32 << 20,

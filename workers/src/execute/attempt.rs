@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto::config::ProviderKind;
+use proto::dialect::Dialect;
 use proto::dialect::codec::Target;
 use proto::dialect::exchange::{Ask, Exchange};
+use proto::dialect::openai_chat::tools_with_reasoning;
 use proto::event::{Announced, Event};
 use proto::fault::{Fault, FaultCode};
 use proto::id::AttemptId;
@@ -130,7 +133,12 @@ impl Execution<'_> {
             input_estimate: self.plan.estimate.input_tokens,
             carrier: &self.work.worker.carrier,
         };
-        let dialect = upstream.asked_in(envelope.dialect, hop).ok_or_else(no_route)?;
+        let usual = upstream.asked_in(envelope.dialect, hop).ok_or_else(no_route)?;
+        let responses = usual == Dialect::OpenaiChat
+            && profile.tools_need_responses
+            && upstream.adapter.kind != ProviderKind::OpenaiCompatible
+            && tools_with_reasoning(&self.plan.body);
+        let dialect = if responses { Dialect::OpenaiResponses } else { usual };
         Exchange::prepare(&ask, &target, dialect, &mut self.decoded)
     }
 

@@ -72,13 +72,10 @@ pub(super) fn call_id(theirs: String, n: u64, reply: &Reply) -> String {
     if theirs.is_empty() { format!("toolu_{:032x}_{n}", reply.request.as_u128()) } else { theirs }
 }
 
-/// What stands for opaque data in a reasoning block: a signature or redacted thought of this dialect's own providers
-/// (Anthropic, Bedrock) as it is, anything else in a token of ours.
+/// What stands for opaque data in a reasoning block: a token of ours, since only a token says whose the data is when
+/// it comes back, perhaps to another provider.
 pub(super) fn mark(opaque: &Opaque, reply: &Reply) -> String {
-    match opaque.kind {
-        OpaqueKind::Signature | OpaqueKind::Redacted => opaque.data.clone(),
-        OpaqueKind::Encrypted | OpaqueKind::ThoughtSignature => reply.carrier.wrap(opaque, &reply.origin),
-    }
+    reply.carrier.wrap(opaque, &reply.origin)
 }
 
 /// Whether a hosted item is a block of this dialect.

@@ -109,8 +109,11 @@ impl Exchange {
             None => Arc::clone(decoded.insert(Arc::new(decode_request(ask)?))),
         };
         let mut warnings = Warnings::default();
-        let Encoded { body, headers, wrapped, renamed } =
+        let Encoded { body, mut headers, wrapped, renamed } =
             encode_request(&request, target, dialect, &mut warnings)?;
+        if ask.dialect == Dialect::AnthropicMessages && dialect == Dialect::AnthropicMessages {
+            callers_versions(ask, &mut headers);
+        }
         if ask.strict {
             warnings.refuse_any()?;
         }
@@ -203,11 +206,21 @@ fn forward(ask: &Ask<'_>, target: &Target<'_>, dialect: Dialect) -> Result<Excha
     let way = Way::Forward(Forward { model: ask.model.to_owned(), options });
     let mut headers = Vec::new();
     if dialect == Dialect::AnthropicMessages {
-        let (version, beta) = ask.anthropic;
-        headers.push((ANTHROPIC_VERSION, version.unwrap_or(ANTHROPIC_VERSION_DEFAULT).to_owned()));
-        headers.extend(beta.map(|beta| (ANTHROPIC_BETA, beta.to_owned())));
+        callers_versions(ask, &mut headers);
     }
     Ok(Exchange { dialect, bodies: vec![body], headers, warnings: Warnings::default(), way })
+}
+
+/// The caller's own version, and its betas beside those that are there.
+fn callers_versions(ask: &Ask<'_>, headers: &mut Vec<(&'static str, String)>) {
+    let (version, beta) = ask.anthropic;
+    headers.retain(|(name, _)| *name != ANTHROPIC_VERSION);
+    headers.push((ANTHROPIC_VERSION, version.unwrap_or(ANTHROPIC_VERSION_DEFAULT).to_owned()));
+    let Some(beta) = beta else { return };
+    match headers.iter_mut().find(|(name, _)| *name == ANTHROPIC_BETA) {
+        Some((_, there)) => *there = format!("{beta},{there}"),
+        None => headers.push((ANTHROPIC_BETA, beta.to_owned())),
+    }
 }
 
 fn unserved(dialect: Dialect) -> Fault {

@@ -43,7 +43,7 @@ pub use events::{decode_response, decoder};
 pub use fault::{fault_body, fault_event};
 pub use models::models_list;
 pub use reply::{encode_response, encoder};
-pub use request::{Scan, scan};
+pub use request::{Scan, scan, tools_with_reasoning};
 pub use response::{Answer, BadAnswer, read_answer};
 pub use rewrite::rewrite;
 pub use stream::{BrokenStream, ChatStream, StreamOptions};

@@ -105,6 +105,20 @@ pub fn scan(body: &[u8]) -> Result<Scan, Fault> {
     Ok(Scan { model, stream, include_usage, estimate: wanted.estimate() })
 }
 
+/// Whether a body, known to be readable, offers function tools and does not switch reasoning off.
+///
+/// Some models take both together on the Responses API alone (OpenAI's models page, read 2026-11).
+pub fn tools_with_reasoning(body: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(body) else { return false };
+    let (mut tools, mut off) = (false, false);
+    let read = json::members(text, |member| match &*member.name() {
+        "tools" | "functions" => tools |= member.value.starts_with('[') && !json::is_empty(member.value),
+        "reasoning_effort" => off = member.value == "\"none\"",
+        _ => {}
+    });
+    read.is_ok() && tools && !off
+}
+
 /// The members of a body; a fault that names the place where it is no JSON object.
 pub(in crate::dialect) fn object<'a>(text: &'a str, each: impl FnMut(Member<'a>)) -> Result<(), Fault> {
     match text.trim_ascii_start().as_bytes().first() {
@@ -203,6 +217,22 @@ mod tests {
         let fault = scan(body.as_bytes()).unwrap_err();
         assert_eq!(fault.code, FaultCode::InvalidRequest);
         fault
+    }
+
+    #[test]
+    fn tools_go_with_reasoning_unless_it_is_off() {
+        let with = |body: &str| tools_with_reasoning(body.as_bytes());
+        assert!(with(r#"{"tools":[{"type":"function"}]}"#));
+        assert!(with(r#"{"tools":[{}],"reasoning_effort":"low"}"#));
+        for without in [
+            r#"{"tools":[{}],"reasoning_effort":"none"}"#,
+            r#"{"tools":[],"reasoning_effort":"low"}"#,
+            r#"{"tools":null}"#,
+            "{}",
+            "nonsense",
+        ] {
+            assert!(!with(without), "{without}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadAnswer {
     /// Not a JSON object with a `choices` array.
-    #[error("the provider's answer is not a chat completion")]
+    #[error("the provider's answer is not one of its dialect")]
     NotACompletion,
     /// An error in a success's clothing.
     #[error("the provider answered with an error: {}", .0.message)]
@@ -36,7 +36,7 @@ impl BadAnswer {
         match self {
             Self::NotACompletion => Fault::new(
                 FaultCode::UpstreamError,
-                "The provider's answer is not a chat completion: expected a JSON object with `choices`.",
+                "The provider's answer cannot be read as one of its dialect.",
             ),
             Self::Upstream(error) => error.fault(FaultCode::UpstreamError),
         }
