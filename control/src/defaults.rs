@@ -13,30 +13,28 @@ const OPENAI_KEY: &str = "OPENAI_API_KEY";
 const LITELLM_URL: &str = "LITELLM_BASE_URL";
 const LITELLM_KEY: &str = "LITELLM_MASTER_KEY";
 
-/// OpenAI's chat models: alias, then USD per million tokens for input, cached input, cache write and output
-/// (empty = none of its own). Its list prices of November 2026 for requests of up to 272,000 input tokens;
-/// longer ones of the 5.6 and 6 families cost more, which a file with prices of one's own can take in.
-const OPENAI_MODELS: [(&str, &str, &str, &str, &str); 20] = [
-    ("gpt-6-astra", "10", "1", "12.5", "50"),
-    ("gpt-6.1-sol", "2", "0.1", "2.5", "10"),
-    ("gpt-6.1-terra", "1", "0.05", "1.25", "5"),
-    ("gpt-6-sol", "2", "0.2", "2.5", "10"),
-    ("gpt-6-luna", "0.1", "0.01", "0.125", "0.5"),
-    ("gpt-5.6-sol", "4", "0.4", "5", "20"),
-    ("gpt-5.6-terra", "2", "0.2", "2.5", "12"),
-    ("gpt-5.6-luna", "0.2", "0.02", "0.25", "1.2"),
-    ("gpt-5.5", "5", "0.5", "", "30"),
-    ("gpt-5.5-pro", "30", "", "", "180"),
-    ("gpt-5.4", "2.5", "0.25", "", "15"),
-    ("gpt-5.4-mini", "0.75", "0.075", "", "4.5"),
-    ("gpt-5.4-nano", "0.2", "0.02", "", "1.25"),
-    ("gpt-5.2", "1.75", "0.175", "", "14"),
-    ("gpt-5", "1.25", "0.125", "", "10"),
-    ("gpt-5-mini", "0.25", "0.025", "", "2"),
-    ("gpt-4.1", "2", "0.5", "", "8"),
-    ("gpt-4.1-mini", "0.4", "0.1", "", "1.6"),
-    ("gpt-4o", "2.5", "1.25", "", "10"),
-    ("gpt-4o-mini", "0.15", "0.075", "", "0.6"),
+/// OpenAI's chat models that a deployment without a file lists by name. What they cost is in the catalogue.
+const OPENAI_MODELS: [&str; 20] = [
+    "gpt-6-astra",
+    "gpt-6.1-sol",
+    "gpt-6.1-terra",
+    "gpt-6-sol",
+    "gpt-6-luna",
+    "gpt-5.6-sol",
+    "gpt-5.6-terra",
+    "gpt-5.6-luna",
+    "gpt-5.5",
+    "gpt-5.5-pro",
+    "gpt-5.4",
+    "gpt-5.4-mini",
+    "gpt-5.4-nano",
+    "gpt-5.2",
+    "gpt-5",
+    "gpt-5-mini",
+    "gpt-4.1",
+    "gpt-4.1-mini",
+    "gpt-4o",
+    "gpt-4o-mini",
 ];
 
 /// Why there is no configuration without a file.
@@ -66,14 +64,7 @@ pub fn from_env(env: &dyn Fn(&str) -> Option<String>, production: bool) -> Resul
     let mut models = Vec::new();
     if set(OPENAI_KEY).is_some() {
         providers.push(provider("openai", ProviderKind::Openai, None, Some(OPENAI_KEY)));
-        for (alias, input, cached_input, cache_write, output) in OPENAI_MODELS {
-            models.push(model(
-                alias,
-                "openai",
-                alias,
-                Some(price(input, cached_input, cache_write, output)?),
-            ));
-        }
+        models.extend(OPENAI_MODELS.iter().map(|alias| model(alias, "openai", alias, None)));
     }
     if let Some(url) = set(LITELLM_URL) {
         if set(LITELLM_KEY).is_none() {
@@ -90,12 +81,19 @@ pub fn from_env(env: &dyn Fn(&str) -> Option<String>, production: bool) -> Resul
         None if production => return Err(DefaultsError::NoProvider),
         None => {
             providers.push(provider("scripted", ProviderKind::Scripted, None, None));
-            models.push(model("demo", "scripted", "scripted-1", Some(price("0.15", "", "", "0.60")?)));
+            models.push(model("demo", "scripted", "scripted-1", Some(price("0.15", "0.60")?)));
         }
     }
     let project = project(DEFAULT_PROJECT);
-    let config =
-        Config { version: 0, published_ms: 0, streaming: true, providers, models, projects: vec![project] };
+    let config = Config {
+        version: 0,
+        published_ms: 0,
+        streaming: true,
+        providers,
+        models,
+        projects: vec![project],
+        prices: Vec::new(),
+    };
     let key = DraftKey { project: DEFAULT_PROJECT.into(), name: DEFAULT_PROJECT.into(), secret: None };
     Ok(Draft { config, keys: vec![key] })
 }
@@ -125,14 +123,8 @@ fn model(alias: &str, provider: &str, model: &str, price: Option<Price>) -> Mode
     Model { alias: alias.to_owned(), strategy: Strategy::Simple, targets: vec![target], price }
 }
 
-fn price(input: &str, cached_input: &str, cache_write: &str, output: &str) -> Result<Price, MoneyError> {
-    let maybe = |text: &str| (!text.is_empty()).then(|| text.parse()).transpose();
-    Ok(Price {
-        input: input.parse()?,
-        output: output.parse()?,
-        cached_input: maybe(cached_input)?,
-        cache_write: maybe(cache_write)?,
-    })
+fn price(input: &str, output: &str) -> Result<Price, MoneyError> {
+    Ok(Price { input: input.parse()?, output: output.parse()?, ..Price::default() })
 }
 
 #[cfg(test)]
@@ -158,12 +150,15 @@ mod tests {
     }
 
     #[test]
-    fn openai_has_priced_aliases_and_takes_every_other_name() {
+    fn openai_has_its_aliases_and_takes_every_other_name() {
         let config = draft(&[("OPENAI_API_KEY", "sk-x")], true).unwrap().config;
         assert_eq!(config.providers.len(), 1);
         assert_eq!(config.providers[0].api_key, Some(SecretRef::Env("OPENAI_API_KEY".into())));
-        assert_eq!(config.price("gpt-4o-mini").unwrap().input.0, 150_000_000);
-        assert!(config.price("gpt-unheard-of").is_none());
+        for alias in OPENAI_MODELS {
+            let priced =
+                proto::catalogue::prices(ProviderKind::Openai).into_iter().any(|row| row.matches(alias));
+            assert!(priced && config.model(alias).unwrap().alias == alias, "{alias}");
+        }
         let wild = config.model("gpt-unheard-of").unwrap();
         assert_eq!(wild.targets[0].upstream_model("gpt-unheard-of"), "gpt-unheard-of");
     }

@@ -132,6 +132,7 @@ mod tests {
             providers: Vec::new(),
             models: Vec::new(),
             projects: Vec::new(),
+            prices: Vec::new(),
         }
     }
 }

@@ -28,13 +28,27 @@ impl Cost {
     }
 }
 
-/// Prices `usage` of the alias `model` with a configuration version. No tokens cost nothing at any price.
-pub fn price(config: Option<&Config>, model: &str, usage: &Usage) -> Cost {
-    if usage.input_tokens == 0 && usage.output_tokens == 0 {
+/// What was called, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Called<'a> {
+    /// The model the caller asked for.
+    pub alias: &'a str,
+    /// The provider that was called.
+    pub provider: &'a str,
+    /// The model there.
+    pub model: &'a str,
+    /// The stream's time of what is priced, in milliseconds since the Unix epoch: vendors change their prices.
+    pub at_ms: u64,
+}
+
+/// Prices `usage` of a call with a configuration version. Nothing used costs nothing at any price.
+pub fn price(config: Option<&Config>, called: Called<'_>, usage: &Usage) -> Cost {
+    if usage.input_tokens == 0 && usage.output_tokens == 0 && usage.web_searches == 0 {
         return Cost::Known(NanoUsd(0));
     }
     let Some(config) = config else { return Cost::UnseenVersion };
-    let Some(price) = config.price(model) else { return Cost::Unpriced };
+    let Called { alias, provider, model, at_ms } = called;
+    let Some(price) = config.price_of(alias, provider, model, at_ms) else { return Cost::Unpriced };
     price.cost(usage).map_or(Cost::TooLarge, Cost::Known)
 }
 
@@ -60,7 +74,7 @@ mod tests {
                 input: input.parse().unwrap(),
                 output: output.parse().unwrap(),
                 cached_input: None,
-                cache_write: None,
+                ..proto::money::Price::default()
             }),
         };
         let config = Config {
@@ -70,12 +84,14 @@ mod tests {
             providers: Vec::new(),
             models: vec![model("fast", Some(("0.15", "0.60"))), model("dark", None)],
             projects: Vec::new(),
+            prices: Vec::new(),
         };
-        assert_eq!(price(Some(&config), "fast", &usage), Cost::Known(NanoUsd(750)));
-        assert_eq!(price(Some(&config), "dark", &usage), Cost::Unpriced);
-        assert_eq!(price(None, "fast", &usage), Cost::UnseenVersion);
-        assert_eq!(price(None, "fast", &Usage::default()), Cost::Known(NanoUsd(0)));
+        let called = |alias| Called { alias, provider: "p", model: "m", at_ms: 0 };
+        assert_eq!(price(Some(&config), called("fast"), &usage), Cost::Known(NanoUsd(750)));
+        assert_eq!(price(Some(&config), called("dark"), &usage), Cost::Unpriced);
+        assert_eq!(price(None, called("fast"), &usage), Cost::UnseenVersion);
+        assert_eq!(price(None, called("fast"), &Usage::default()), Cost::Known(NanoUsd(0)));
         let endless = Usage { input_tokens: u64::MAX, ..usage };
-        assert_eq!(price(Some(&config), "fast", &endless), Cost::TooLarge);
+        assert_eq!(price(Some(&config), called("fast"), &endless), Cost::TooLarge);
     }
 }

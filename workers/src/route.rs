@@ -3,6 +3,7 @@
 use proto::canonical::Origin;
 use proto::config::{Config, Model, Strategy};
 use proto::event::RouteMode;
+use proto::money::Price;
 
 /// More targets than this are never tried for one request.
 pub(crate) const HOPS_MAX: usize = 8;
@@ -16,6 +17,13 @@ pub(crate) struct Hop {
     pub(crate) underlying: Option<String>,
     /// How a request that is served there came to be.
     pub(crate) route_mode: RouteMode,
+}
+
+impl Hop {
+    /// What a call of it costs now that was made for `alias`.
+    pub(crate) fn price<'a>(&self, config: &'a Config, alias: &str) -> Option<&'a Price> {
+        config.price_of(alias, &self.place.provider, &self.place.model, proto::clock::now_ms())
+    }
 }
 
 /// The targets of `model` in the order in which they are tried, each place once, when the caller asked for

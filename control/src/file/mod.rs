@@ -175,7 +175,16 @@ impl Walk<'_> {
                 self.mistakes.add(root.at(), name, format!("expected at least one [[{name}]], found none"));
             }
         }
-        Draft { config: Config { version: 0, published_ms: 0, streaming, providers, models, projects }, keys }
+        let config = Config {
+            version: 0,
+            published_ms: 0,
+            streaming,
+            providers,
+            models,
+            projects,
+            prices: Vec::new(),
+        };
+        Draft { config, keys }
     }
 
     /// Names of providers, projects and keys become subject tokens, header values and account names.

@@ -21,7 +21,8 @@ const TARGET: Shape = Shape {
     unserved: &[("weight", ": it belongs to strategy weighted, which is not served yet. Remove it.")],
 };
 
-const PRICE: Shape = Shape { known: &["input", "output", "cached_input", "cache_write"], unserved: &[] };
+const PRICE: Shape =
+    Shape { known: &["input", "output", "cached_input", "cache_write", "cache_write_long"], unserved: &[] };
 
 const STRATEGIES_UNSERVED: [&str; 3] = ["weighted", "load_balance", "latency"];
 /// The longest alias and the longest name of a model at its provider, in bytes.
@@ -110,7 +111,15 @@ fn price(walk: &mut Walk<'_>, path: String, value: &Spanned<DeValue<'_>>) -> Opt
     let output = rate(walk, &fields, "output", true);
     let cached_input = rate(walk, &fields, "cached_input", false);
     let cache_write = rate(walk, &fields, "cache_write", false);
-    Some(Price { input: input?, output: output?, cached_input, cache_write })
+    let cache_write_long = rate(walk, &fields, "cache_write_long", false);
+    Some(Price {
+        input: input?,
+        output: output?,
+        cached_input,
+        cache_write,
+        cache_write_long,
+        ..Price::default()
+    })
 }
 
 fn rate(walk: &mut Walk<'_>, fields: &Fields<'_, '_>, name: &str, required: bool) -> Option<Rate> {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ledger::Db;
-use proto::config::Config;
+use proto::catalogue;
+use proto::config::{Config, ProviderKind};
 use proto::event::Event;
 use proto::secret::Secret;
 use proto::subject;
@@ -162,7 +163,7 @@ async fn once(
         tx.rollback().await.map_err(Error::sql("end a transaction"))?;
         return Ok(Published { version: current, unchanged: true, generated: Vec::new() });
     };
-    let config = Config { version: current.max(floor) + 1, published_ms: now_ms, ..config };
+    let config = Config { version: current.max(floor) + 1, published_ms: now_ms, ..priced(config) };
     let document = serde_json::to_string(&config)?;
     if document.len() > DOCUMENT_BYTES_MAX {
         return Err(Error::TooLarge { bytes: document.len(), max: DOCUMENT_BYTES_MAX });
@@ -198,6 +199,18 @@ async fn once(
     outbox::add(&mut tx, version, &rows).await?;
     tx.commit().await.map_err(Error::sql("commit a version"))?;
     Ok(Published { version, unchanged: false, generated })
+}
+
+/// The configuration with what its vendors ask at present: books priced with this version find it there for good.
+fn priced(config: Config) -> Config {
+    let mut kinds: Vec<ProviderKind> = Vec::new();
+    for provider in &config.providers {
+        if !kinds.contains(&provider.kind) {
+            kinds.push(provider.kind);
+        }
+    }
+    let prices = kinds.into_iter().flat_map(catalogue::prices).collect();
+    Config { prices, ..config }
 }
 
 /// The document that the change makes, with its digest; `None` if nothing changes.
@@ -278,6 +291,7 @@ fn digest(draft: &Draft, secrets: &Secrets) -> Result<String, Error> {
         .map(|key| (&key.project, &key.name, key.secret.as_ref().map(|s| secrets.pepper.hash(s.expose()))))
         .collect();
     keys.sort();
-    let text = serde_json::to_vec(&(&draft.config, keys))?;
+    // A release that ships other prices makes another version of the same file.
+    let text = serde_json::to_vec(&(priced(draft.config.clone()), keys))?;
     Ok(Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -127,6 +127,7 @@ pub fn config() -> Config {
         }],
         models: vec![model("fast"), model("org/slow")],
         projects: vec![Project { name: "acme".into(), streaming: true, on_disconnect: OnDisconnect::Cancel }],
+        prices: Vec::new(),
     }
 }
 

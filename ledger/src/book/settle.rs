@@ -12,7 +12,7 @@ use super::changes::{Changes, IncidentKind};
 use super::request::Request;
 use super::word::Payer;
 use crate::account::Account;
-use crate::price::{Cost, estimated, price};
+use crate::price::{Called, Cost, estimated, price};
 use crate::transfer::{Code, Transfer};
 
 /// Who would pay for this outcome, and whether it is the second one that the customer would pay for.
@@ -111,7 +111,13 @@ fn cost(
     usage: &Usage,
     changes: &mut Changes,
 ) -> Option<NanoUsd> {
-    let cost = price(config, &attempt.subject.requested_model, usage);
+    let called = Called {
+        alias: &attempt.subject.requested_model,
+        provider: &attempt.call.provider,
+        model: &attempt.call.model,
+        at_ms: at.ms,
+    };
+    let cost = price(config, called, usage);
     let version = attempt.call.priced_with;
     let noted = match cost {
         Cost::Known(_) | Cost::Unpriced => None,

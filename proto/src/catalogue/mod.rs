@@ -1,5 +1,20 @@
-//! What models can do: data, not code. Unknown models get conservative defaults: nothing is taken away from them,
-//! and what they do not understand is their provider's to refuse.
+//! What models can do and what they cost: data, not code. Unknown models get conservative defaults: nothing is taken
+//! away from them, and what they do not understand is their provider's to refuse; and they have no price.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `data/models.json` (shipped in the binary) | the rows |
+//! | `load` | the rows made whole: inherited from wider patterns, copied from vendor to vendor |
+//! | `names` | how a model's name is looked up |
+//! | `prices` | the dated price table |
+
+mod load;
+mod names;
+mod prices;
+#[cfg(test)]
+mod tests;
+
+pub use prices::{Day, DayError, PriceRow, price_in, prices};
 
 use serde::Deserialize;
 
@@ -140,7 +155,8 @@ impl Profile {
     }
 }
 
-/// The profile of `model` at a vendor.
-pub fn profile(_kind: ProviderKind, _model: &str) -> Profile {
-    Profile::default()
+/// The profile of `model` at a vendor. Of names that do not tell the model (an Azure deployment, the ARN of an
+/// application's inference profile) the model behind them is to be asked for.
+pub fn profile(kind: ProviderKind, model: &str) -> Profile {
+    load::profile(kind, model).cloned().unwrap_or_default()
 }

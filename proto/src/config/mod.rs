@@ -9,6 +9,7 @@ pub use provider::{Provider, ProviderKind, SecretRef, SecretRefError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::{self, PriceRow};
 use crate::envelope::OnDisconnect;
 use crate::money::Price;
 
@@ -28,6 +29,10 @@ pub struct Config {
     pub models: Vec<Model>,
     /// Who calls.
     pub projects: Vec<Project>,
+    /// What models cost whose aliases have no price of their own: the catalogue's rows for the vendors in use, as
+    /// they were when this version was published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<PriceRow>,
 }
 
 /// A tenant: what keys belong to and usage is booked on.
@@ -76,8 +81,22 @@ impl Config {
         self.projects.iter().find(|p| p.name == name)
     }
 
-    /// What `alias` costs at any of its targets; `None` = unpriced.
-    pub fn price(&self, alias: &str) -> Option<&Price> {
-        self.model(alias).and_then(|m| m.price.as_ref())
+    /// What a call costs that was made for `alias` at `provider`, where the model is called `model`, at `at_ms`
+    /// milliseconds since the Unix epoch: the alias's own price first, then the row of the vendor's list that was
+    /// in force. `None` = unpriced.
+    pub fn price_of(&self, alias: &str, provider: &str, model: &str, at_ms: u64) -> Option<&Price> {
+        let entry = self.model(alias);
+        if let Some(price) = entry.and_then(|entry| entry.price.as_ref()) {
+            return Some(price);
+        }
+        let kind = self.provider(provider)?.kind;
+        let target = entry.and_then(|entry| {
+            entry.targets.iter().find(|t| t.provider == provider && t.upstream_model(alias) == model)
+        });
+        let behind = target.and_then(|target| target.underlying_model.as_deref());
+        catalogue::price_in(&self.prices, kind, behind.unwrap_or(model), at_ms)
     }
 }
+
+#[cfg(test)]
+mod tests;

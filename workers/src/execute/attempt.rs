@@ -129,7 +129,7 @@ impl Execution<'_> {
             strict: envelope.strict,
             anthropic: (envelope.anthropic_version.as_deref(), envelope.anthropic_beta.as_deref()),
             request: self.work.job.request,
-            price: self.plan.set.config.price(&envelope.model),
+            price: hop.price(&self.plan.set.config, &envelope.model),
             input_estimate: self.plan.estimate.input_tokens,
             carrier: &self.work.worker.carrier,
         };

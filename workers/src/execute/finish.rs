@@ -49,7 +49,7 @@ impl Execution<'_> {
         };
         let used = reconcile(answer.reported.as_ref(), estimate);
         let mut head = self.head(hop, call, "application/json");
-        let price = self.plan.set.config.price(&self.work.envelope.model);
+        let price = hop.price(&self.plan.set.config, &self.work.envelope.model);
         head.cost = price.and_then(|price| price.cost(&used.usage));
         let ending = Ending::Success;
         let event = self.outcome(Verdict {

@@ -85,6 +85,7 @@ pub fn config(urls: &[&str]) -> Config {
         providers: urls.iter().enumerate().map(|(n, url)| provider(&name(n), url)).collect(),
         models: vec![Model { alias: "fast".into(), strategy: Strategy::Fallback, targets, price: None }],
         projects: vec![Project { name: "acme".into(), streaming: true, on_disconnect: OnDisconnect::Cancel }],
+        prices: Vec::new(),
     }
 }
 

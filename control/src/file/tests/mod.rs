@@ -117,7 +117,7 @@ name = "made"
     assert_eq!(config.providers[0].api_key, Some(SecretRef::Env("GOOD".into())));
     assert_eq!(config.providers[1].base_url.as_deref(), Some("https://spare.example/openai/v1"));
     assert_eq!((config.models[0].strategy, config.models[0].targets.len()), (Strategy::Fallback, 2));
-    assert_eq!(config.price("fast").unwrap().cached_input.unwrap().to_string(), "0.075");
+    assert_eq!(config.models[0].price.as_ref().unwrap().cached_input.unwrap().to_string(), "0.075");
     assert_eq!(config.model("other").unwrap().targets[0].upstream_model("other"), "other");
     assert_eq!(config.project("acme").unwrap().on_disconnect, OnDisconnect::Cancel);
     assert_eq!(config.project("quiet").unwrap().on_disconnect, OnDisconnect::Drain);

@@ -57,7 +57,7 @@ fn stream(include_usage: bool) -> ChatStream {
         input: rate("0.15"),
         output: rate("0.60"),
         cached_input: Some(rate("0.075")),
-        cache_write: None,
+        ..Price::default()
     };
     ChatStream::new(StreamOptions { include_usage, price: Some(price), input_estimate: 10 })
 }

@@ -9,10 +9,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::usage::Usage;
+mod price;
+
+pub use price::{Above, Price, TierPrice, Times, TimesError};
 
 const NANO_PER_USD: i64 = 1_000_000_000;
-const TOKENS_PER_RATE: i128 = 1_000_000;
 
 /// Text that is not an amount of US dollars.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
@@ -85,44 +86,6 @@ impl<'de> Deserialize<'de> for Rate {
     }
 }
 
-/// What a model costs, per token class. The classes are disjoint: an input token is billed at exactly one of
-/// `input`, `cached_input` and `cache_write`; reasoning tokens are output tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// Input tokens neither read from nor written to a prompt cache.
-    pub input: Rate,
-    /// Output tokens, reasoning included.
-    pub output: Rate,
-    /// Input tokens read from a prompt cache; `input` where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cached_input: Option<Rate>,
-    /// Input tokens written to a prompt cache; `input` where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_write: Option<Rate>,
-}
-
-impl Price {
-    /// What `usage` costs: summed over all classes, then rounded once, up. `None` if it does not fit.
-    pub fn cost(&self, usage: &Usage) -> Option<NanoUsd> {
-        let cached = usage.cached_input_tokens.min(usage.input_tokens);
-        let written = usage.cache_write_tokens.min(usage.input_tokens - cached);
-        let classes = [
-            (usage.input_tokens - cached - written, self.input),
-            (cached, self.cached_input.unwrap_or(self.input)),
-            (written, self.cache_write.unwrap_or(self.input)),
-            (usage.output_tokens, self.output),
-        ];
-        round_up(classes.iter().map(|(tokens, rate)| i128::from(*tokens) * i128::from(rate.0)).sum())
-    }
-}
-
-/// The only rounding of money: a sum of tokens times rates, up to the next whole nano-USD.
-fn round_up(token_rates: i128) -> Option<NanoUsd> {
-    let nano = (token_rates + TOKENS_PER_RATE - 1).div_euclid(TOKENS_PER_RATE);
-    i64::try_from(nano).ok().map(NanoUsd)
-}
-
 /// Reads `12.345` USD as nano-USD, exactly.
 fn decimal(text: &str) -> Result<i64, MoneyError> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -142,11 +105,6 @@ fn decimal(text: &str) -> Result<i64, MoneyError> {
 mod tests {
     use super::*;
 
-    fn price(input: &str, output: &str, cached: Option<&str>) -> Price {
-        let rate = |text: &str| text.parse().unwrap();
-        Price { input: rate(input), output: rate(output), cached_input: cached.map(rate), cache_write: None }
-    }
-
     #[test]
     fn decimal_text_is_exact() {
         assert_eq!("0.15".parse(), Ok(NanoUsd(150_000_000)));
@@ -157,29 +115,5 @@ mod tests {
             assert!(bad.parse::<NanoUsd>().is_err(), "{bad:?}");
         }
         assert_eq!("9999999999999".parse::<NanoUsd>(), Err(MoneyError::TooLarge));
-    }
-
-    #[test]
-    fn a_cost_is_rounded_once_and_up() {
-        // 1 x 0.15 + 1 x 0.60 USD per million = 0.75 millionths of a dollar = 750 nano-USD.
-        let usage = Usage { input_tokens: 1, output_tokens: 1, ..Usage::default() };
-        assert_eq!(price("0.15", "0.60", None).cost(&usage), Some(NanoUsd(750)));
-        // Each class alone would round up to 1; the sum of both is 0.0002 nano-USD and rounds to 1.
-        let tiny = price("0.000000001", "0.000000001", None);
-        assert_eq!(tiny.cost(&usage), Some(NanoUsd(1)));
-        assert_eq!(tiny.cost(&Usage::default()), Some(NanoUsd(0)));
-    }
-
-    #[test]
-    fn cached_tokens_are_part_of_the_input() {
-        let usage = Usage { input_tokens: 1000, cached_input_tokens: 400, ..Usage::default() };
-        assert_eq!(price("1", "1", Some("0.1")).cost(&usage), Some(NanoUsd(600_000 + 40_000)));
-        assert_eq!(price("1", "1", None).cost(&usage), Some(NanoUsd(1_000_000)));
-    }
-
-    #[test]
-    fn a_cost_that_does_not_fit_is_refused() {
-        let usage = Usage { input_tokens: u64::MAX, ..Usage::default() };
-        assert_eq!(price("9000000000", "1", None).cost(&usage), None);
     }
 }
