@@ -145,7 +145,11 @@ impl Exchange {
             Way::Embed(_) => Box::new(ChatStream::new(StreamOptions::default())),
             Way::Translate(way) => {
                 let encoder = encoder(way.caller, way.reply.clone());
-                let translation = Translation::new(decoder(self.dialect), encoder, way.wrapped.clone());
+                let translation = Translation::new(
+                    decoder(self.dialect, &way.reply.origin.model),
+                    encoder,
+                    way.wrapped.clone(),
+                );
                 Box::new(translation.with_renamed(way.renamed.clone()))
             }
         }
@@ -254,12 +258,12 @@ fn encode_request(
     }
 }
 
-fn decoder(dialect: Dialect) -> Box<dyn Decoder> {
+fn decoder(dialect: Dialect, model: &str) -> Box<dyn Decoder> {
     match dialect {
         Dialect::OpenaiResponses => super::openai_responses::decoder(),
         Dialect::AnthropicMessages => super::anthropic_messages::decoder(),
         Dialect::Gemini => super::gemini::decoder(),
-        Dialect::BedrockConverse => super::bedrock_converse::decoder(),
+        Dialect::BedrockConverse => super::bedrock_converse::decoder_of(model),
         Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => openai_chat::decoder(),
     }
 }

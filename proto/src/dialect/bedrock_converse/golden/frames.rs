@@ -75,7 +75,9 @@ fn blocks(n: usize, block: &Value, out: &mut Vec<u8>) {
         if let Some(shown) = thought.get("reasoningText") {
             pieces(shown["text"].as_str().unwrap())
                 .for_each(|piece| delta(json!({ "reasoningContent": { "text": piece } })));
-            delta(json!({ "reasoningContent": { "signature": shown["signature"] } }));
+            if let Some(signature) = shown.get("signature") {
+                delta(json!({ "reasoningContent": { "signature": signature } }));
+            }
         } else {
             delta(json!({ "reasoningContent": thought }));
         }

@@ -43,7 +43,9 @@ pub(super) fn inference(context: &mut Context<'_>, thinking: &Thinking) -> Resul
         }
     }
     if let Some(top_p) = &request.sampling.top_p {
-        if takes {
+        // Newer Claudes that take both refuse them together.
+        let both = context.family == Family::Claude && config.contains_key("temperature");
+        if takes && !both {
             config.insert("topP".to_owned(), Value::Number(top_p.clone()));
         } else {
             context.warn("parameter_dropped", "top_p");

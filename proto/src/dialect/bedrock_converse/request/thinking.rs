@@ -143,8 +143,9 @@ fn budgeted(
     let asked = context.request.reasoning.budget;
     let asked = asked.unwrap_or_else(|| wants.unwrap_or(Effort::Medium).budget());
     let least = min.max(BUDGET_MIN);
-    let budget = asked.clamp(least, max.max(least)).min(limit.saturating_sub(1));
-    if budget < least {
+    let wanted = asked.clamp(least, max.max(least));
+    let budget = if wanted < limit { wanted } else { (limit / 2).max(least) };
+    if budget < least || budget >= limit {
         context.warn("reasoning_dropped", field);
         return Thinking::default();
     }

@@ -39,7 +39,7 @@ pub(super) fn config(
     if choice != ToolChoice::None || in_history {
         for tool in &context.request.tools {
             if allowed(&choice, tool) {
-                list.push(context.tool(tool)?);
+                list.extend(context.tool(tool)?);
             }
             context.mark(marks.tool(tool.cache), &mut list, "tools");
         }
@@ -123,7 +123,7 @@ fn of_history(messages: &[Message]) -> Vec<Value> {
 }
 
 impl Context<'_> {
-    fn tool(&mut self, tool: &Tool) -> Result<Value, Fault> {
+    fn tool(&mut self, tool: &Tool) -> Result<Option<Value>, Fault> {
         let path = format!("tools[{}]", tool.at);
         match &tool.kind {
             ToolKind::Function { name, description, schema, strict } => {
@@ -134,7 +134,7 @@ impl Context<'_> {
                 }
                 let schema = object_schema(schema.as_ref());
                 let strict = strict && self.target.profile.strict_tools;
-                Ok(spec(&name, description.as_deref(), schema, strict))
+                Ok(Some(spec(&name, description.as_deref(), schema, strict)))
             }
             ToolKind::Custom { name, description, format } => {
                 let name = self.names.there(name);
@@ -152,7 +152,12 @@ impl Context<'_> {
                 });
                 let spec = spec(&name, Some(text.trim_start()), schema, false);
                 self.wrapped.push((name, Wrapped::Custom));
-                Ok(spec)
+                Ok(Some(spec))
+            }
+            // An offer to look things up that the model can do without: agents make it with every request.
+            ToolKind::Hosted { name, .. } if name.starts_with("web_search") => {
+                self.warn("hosted_tool_dropped", path);
+                Ok(None)
             }
             ToolKind::Hosted { name, .. } => {
                 Err(refused(path, format!("Models at Bedrock do not offer the tool `{name}`.")))
@@ -170,11 +175,11 @@ impl Context<'_> {
         let (sentence, force) = match choice {
             ToolChoice::Auto | ToolChoice::None => return Ok(None),
             ToolChoice::Allowed { required: false, .. } => {
-                self.warn("tool_choice_degraded", "tool_choice");
+                self.warn("tools_filtered", "tool_choice");
                 return Ok(None);
             }
             ToolChoice::Allowed { required: true, .. } => {
-                self.warn("tool_choice_degraded", "tool_choice");
+                self.warn("tools_filtered", "tool_choice");
                 ("You must call a tool.".to_owned(), json!({ "any": {} }))
             }
             ToolChoice::Required => ("You must call a tool.".to_owned(), json!({ "any": {} })),

@@ -249,13 +249,18 @@ fn sampling_is_clamped_dropped_or_carried() {
     request.sampling.top_k = Some(40);
     request.stop = vec!["END".into(), " ".into()];
     let (body, warnings) = encode(&request, CLAUDE);
-    let expected = json!({ "maxTokens": 100, "temperature": 1, "topP": 0.9, "stopSequences": ["END"] });
+    let expected = json!({ "maxTokens": 100, "temperature": 1, "stopSequences": ["END"] });
     assert_eq!(body["inferenceConfig"], expected);
     assert_eq!(body["additionalModelRequestFields"], json!({ "top_k": 40 }));
     assert_eq!(body["additionalModelResponseFieldPaths"], json!(["/stop_sequence"]));
-    assert_eq!(warnings, ["temperature_clamped temperature", "parameter_dropped stop"]);
+    assert_eq!(
+        warnings,
+        ["temperature_clamped temperature", "parameter_dropped top_p", "parameter_dropped stop"]
+    );
     let (body, _) = encode(&request, NOVA);
+    assert_eq!(body["inferenceConfig"]["topP"], 0.9);
     assert_eq!(body["additionalModelRequestFields"], json!({ "inferenceConfig": { "topK": 40 } }));
+    assert_eq!(body["inferenceConfig"]["topP"], 0.9, "only Claude refuses both");
     assert_eq!(body.get("additionalModelResponseFieldPaths"), None);
     assert_eq!(
         encode(&request, "meta.llama4-scout-17b-instruct-v1:0").1.last().unwrap(),

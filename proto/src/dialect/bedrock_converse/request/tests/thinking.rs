@@ -64,7 +64,7 @@ fn older_claude_thinks_on_a_budget() {
         request.max_tokens = Some(4000);
     };
     let (body, warnings) = thinking(tight, CLAUDE, control());
-    assert_eq!(body["additionalModelRequestFields"]["thinking"]["budget_tokens"], 3999);
+    assert_eq!(body["additionalModelRequestFields"]["thinking"]["budget_tokens"], 2000);
     assert_eq!(warnings, ["effort_changed reasoning_effort"]);
     let tighter = |request: &mut Request| {
         request.reasoning.effort = Some(Effort::High);

@@ -111,10 +111,11 @@ fn tool_choices_are_said_or_degraded() {
     let named = choose(ToolChoice::Named("ns.g".into()), &able).0;
     assert!(named["tool"]["name"].as_str().unwrap().starts_with("ns_g_"));
     let degraded = vec!["tool_choice_degraded tool_choice".to_owned()];
+    let filtered = vec!["tools_filtered tool_choice".to_owned()];
     let sentence = json!([{ "text": "You must call the tool `f`." }]);
-    assert_eq!(choose(ToolChoice::Named("f".into()), &unable), (json!(null), sentence, degraded.clone()));
+    assert_eq!(choose(ToolChoice::Named("f".into()), &unable), (json!(null), sentence, degraded));
     let some = ToolChoice::Allowed { required: true, names: vec!["f".into()] };
-    assert_eq!(choose(some.clone(), &able), (json!({ "any": {} }), json!(null), degraded));
+    assert_eq!(choose(some.clone(), &able), (json!({ "any": {} }), json!(null), filtered));
     let narrowed = Request { tool_choice: Some(some), ..request.clone() };
     let (body, _, encoded) = encode_with(&narrowed, CLAUDE, &able).unwrap();
     assert_eq!(body["toolConfig"]["tools"].as_array().unwrap().len(), 1);
@@ -165,9 +166,16 @@ fn strict_tools_and_hosted_ones() {
     assert_eq!(body["toolConfig"]["tools"][0]["toolSpec"].get("strict"), None);
     assert_eq!(warnings, ["strict_dropped tools[0]"]);
     assert_eq!(refusal(&request, &Profile { tools: false, ..profile() }), "tools");
-    let kind =
-        ToolKind::Hosted { name: "web_search".into(), raw: json!({}), origin: Dialect::OpenaiResponses };
-    request.tools.push(Tool { at: 4, cache: None, kind });
+    let hosted = |name: &str| ToolKind::Hosted {
+        name: name.into(),
+        raw: json!({}),
+        origin: Dialect::OpenaiResponses,
+    };
+    request.tools.push(Tool { at: 4, cache: None, kind: hosted("web_search") });
+    let (body, warnings) = encode(&request, CLAUDE);
+    assert_eq!(body["toolConfig"]["tools"].as_array().unwrap().len(), 1);
+    assert_eq!(warnings, ["hosted_tool_dropped tools[4]"]);
+    request.tools[1].kind = hosted("code_interpreter");
     assert_eq!(refusal(&request, &profile()), "tools[4]");
 }
 
