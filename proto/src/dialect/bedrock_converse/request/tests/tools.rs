@@ -166,11 +166,8 @@ fn strict_tools_and_hosted_ones() {
     assert_eq!(body["toolConfig"]["tools"][0]["toolSpec"].get("strict"), None);
     assert_eq!(warnings, ["strict_dropped tools[0]"]);
     assert_eq!(refusal(&request, &Profile { tools: false, ..profile() }), "tools");
-    let hosted = |name: &str| ToolKind::Hosted {
-        name: name.into(),
-        raw: json!({}),
-        origin: Dialect::OpenaiResponses,
-    };
+    let hosted =
+        |name: &str| ToolKind::Hosted { name: name.into(), raw: json!({}), origin: Dialect::OpenaiResponses };
     request.tools.push(Tool { at: 4, cache: None, kind: hosted("web_search") });
     let (body, warnings) = encode(&request, CLAUDE);
     assert_eq!(body["toolConfig"]["tools"].as_array().unwrap().len(), 1);
