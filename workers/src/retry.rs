@@ -11,6 +11,7 @@
 //! | account refused or exhausted | no | yes |
 //! | redirect | no | yes |
 //! | the caller's mistake | no | no |
+//! | thoughts of another account | once without them, at once (see [`crate::execute`]) | no |
 
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ pub(crate) enum Class {
     Misplaced,
     /// The caller's mistake, or the model's refusal: it is the answer.
     Caller,
+    /// The provider refuses a signature or encrypted thoughts that another account, model or prompt gave rise to:
+    /// without them it may answer.
+    Stale,
 }
 
 /// What to do now.
@@ -86,7 +90,7 @@ pub(crate) fn next(s: &Situation, policy: &Policy, random: u64, draw: impl FnOnc
     }
     let short_hint = s.hint.filter(|hint| *hint <= HINT_MAX);
     let wait = match s.class {
-        Class::Caller => return Next::GiveUp,
+        Class::Caller | Class::Stale => return Next::GiveUp,
         Class::Account | Class::Timeout | Class::Misplaced => return onwards,
         Class::Connect if s.tries_here == 1 => Duration::ZERO,
         Class::Connect => return onwards,

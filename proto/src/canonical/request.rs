@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::part::{At, CacheMark, CacheTtl, Part};
+use super::part::{At, CacheMark, CacheTtl, Content, Part};
 use super::tool::{Tool, ToolChoice};
 use crate::dialect::Dialect;
 
@@ -80,6 +80,16 @@ impl Request {
             state: State::default(),
             rest: Map::new(),
             echo: Map::new(),
+        }
+    }
+
+    /// Takes out what providers want back unread: one that refuses it may still answer without.
+    pub fn forget_opaque(&mut self) {
+        for part in self.turns.iter_mut().flat_map(|turn| &mut turn.parts) {
+            match &mut part.content {
+                Content::Reasoning { opaque, .. } | Content::ToolCall { opaque, .. } => opaque.clear(),
+                _ => {}
+            }
         }
     }
 

@@ -127,6 +127,7 @@ impl Execution<'_> {
             stream: envelope.stream,
             include_usage: envelope.include_usage,
             strict: envelope.strict,
+            forget: self.forget,
             anthropic: (envelope.anthropic_version.as_deref(), envelope.anthropic_beta.as_deref()),
             request: self.work.job.request,
             price: hop.price(&self.plan.set.config, &envelope.model),

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::jobs::Stop;
 use crate::reply::Replier;
-use crate::retry::{self, Next, Policy, Situation};
+use crate::retry::{self, Class, Next, Policy, Situation};
 use crate::route::Hop;
 use crate::upstreams::UpstreamSet;
 use crate::work::Work;
@@ -52,6 +52,8 @@ struct Execution<'a> {
     retries_used: u32,
     /// The request in canonical form, once it was needed.
     decoded: Option<Arc<Request>>,
+    /// Whether a provider refused what it is to get back unread.
+    forget: bool,
     /// The first upstream call, and how long the request had waited then.
     first_call: Option<(Instant, u64)>,
 }
@@ -61,7 +63,9 @@ pub(crate) async fn execute(work: &Work, plan: Plan) {
     work.worker.budget.earn();
     work.job.ask(true);
     let replier = work.replier();
-    Execution { work, plan, replier, k: 0, retries_used: 0, decoded: None, first_call: None }.run().await;
+    Execution { work, plan, replier, k: 0, retries_used: 0, decoded: None, forget: false, first_call: None }
+        .run()
+        .await;
     work.job.ask(false);
 }
 
@@ -90,6 +94,12 @@ impl Execution<'_> {
                     return self.work.close(CloseReason::Refused, None, Some(*fault)).await;
                 }
             };
+            if failed.failure.class == Some(Class::Stale) && !failed.begun && !self.forget {
+                self.forget = true;
+                tries_here -= 1;
+                self.pass_over(&hop, failed).await;
+                continue;
+            }
             let more_targets = at + 1 < self.plan.chain.len();
             match self.next(&failed, tries_here, more_targets) {
                 Next::GiveUp => return self.fail(&hop, failed).await,

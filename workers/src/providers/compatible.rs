@@ -33,6 +33,9 @@ const EXHAUSTED: [&str; 7] = [
     "billing_not_active",
 ];
 
+/// Codes of a 400 about reasoning of another account.
+const STALE: [&str; 2] = ["invalid_encrypted_content", "thinking_signature_invalid"];
+
 /// Chat Completions for every conversation; few of those who copy OpenAI have more.
 pub(super) fn dialect(caller: Dialect, _: &Profile) -> Option<Dialect> {
     match caller {
@@ -60,6 +63,7 @@ pub(super) fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal
     };
     let verdict = match status {
         429 if is(&EXHAUSTED) => (Class::Account, FaultCode::UpstreamAccountError),
+        400 if is(&STALE) => (Class::Stale, FaultCode::UpstreamRefused),
         429 if is(&["slow_down"]) => (Class::RateLimited, FaultCode::UpstreamOverloaded),
         _ => usual(status),
     };

@@ -36,6 +36,8 @@ pub struct Ask<'a> {
     pub include_usage: bool,
     /// Whether the caller would rather be refused than have anything changed.
     pub strict: bool,
+    /// Whether what providers want back unread is to be left out: one of them refused it.
+    pub forget: bool,
     /// `anthropic-version` and `anthropic-beta` of a Messages request.
     pub anthropic: (Option<&'a str>, Option<&'a str>),
     /// Our id of the request.
@@ -101,12 +103,19 @@ impl Exchange {
         if dialect == Dialect::OpenaiEmbeddings && embed::is_foreign(target.kind) {
             return embed::prepare(ask, target);
         }
-        if ask.dialect == dialect && !Carrier::may_be_in(ask.body) {
+        if ask.dialect == dialect && !ask.forget && !Carrier::may_be_in(ask.body) {
             return forward(ask, target, dialect);
         }
         let request = match decoded {
             Some(request) => Arc::clone(request),
             None => Arc::clone(decoded.insert(Arc::new(decode_request(ask)?))),
+        };
+        let request = if ask.forget {
+            let mut request = (*request).clone();
+            request.forget_opaque();
+            Arc::new(request)
+        } else {
+            request
         };
         let mut warnings = Warnings::default();
         let Encoded { body, mut headers, wrapped, renamed } =

@@ -43,8 +43,19 @@ fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal {
         429 => held,
         _ => false,
     };
-    let verdict = if account { (Class::Account, FaultCode::UpstreamAccountError) } else { usual(status) };
+    let verdict = if account {
+        (Class::Account, FaultCode::UpstreamAccountError)
+    } else if status == 400 && is_stale(&error.message) {
+        (Class::Stale, FaultCode::UpstreamRefused)
+    } else {
+        usual(status)
+    };
     refusal(verdict, status, hint, error)
+}
+
+/// Words of a 400 about a thought that is not this account's or does not belong to this prompt.
+pub(super) fn is_stale(message: &str) -> bool {
+    message.contains("signature") && message.contains("thinking")
 }
 
 #[cfg(test)]
@@ -62,6 +73,8 @@ mod tests {
     fn an_exhausted_account_is_ours_to_mend() {
         assert_eq!(of(400, "Your credit balance is too low to access the API."), (Class::Account, 502));
         assert_eq!(of(400, "max_tokens: required"), (Class::Caller, 400));
+        let foreign = "messages.1.content.0: Invalid `signature` in `thinking` block";
+        assert_eq!(of(400, foreign), (Class::Stale, 400));
         assert_eq!(of(429, "slow down"), (Class::RateLimited, 429));
         let body = br#"{"type":"error","error":{"type":"rate_limit_error","message":"no","details":{"error_code":"organization_on_hold"}}}"#;
         assert_eq!(classify(429, &HeaderMap::new(), body).class, Class::Account);

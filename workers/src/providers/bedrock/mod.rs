@@ -47,6 +47,7 @@ fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal {
     let error = read_error(status, body, kind);
     let verdict = match (status, error.code.as_deref()) {
         (400, Some("ServiceQuotaExceededException")) => (Class::Account, FaultCode::UpstreamAccountError),
+        (400, _) if super::anthropic::is_stale(&error.message) => (Class::Stale, FaultCode::UpstreamRefused),
         (424, _) => (Class::Transient, FaultCode::UpstreamError),
         (429, Some("ModelNotReadyException")) => (Class::RateLimited, FaultCode::UpstreamOverloaded),
         _ => usual(status),

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use proto::config::ProviderKind;
 use proto::dialect::Dialect;
-use proto::dialect::gemini::{is_account_error, read_error, retry_delay};
+use proto::dialect::gemini::{is_account_error, is_signature_error, read_error, retry_delay};
 use proto::fault::FaultCode;
 
 use super::refusal::{Refusal, refusal, retry_hint, usual};
@@ -40,6 +40,8 @@ fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal {
     let hint = retry_delay(body).or_else(|| retry_hint(headers, proto::clock::now_ms()));
     let verdict = if is_account_error(status, body) {
         (Class::Account, FaultCode::UpstreamAccountError)
+    } else if is_signature_error(status, body) {
+        (Class::Stale, FaultCode::UpstreamRefused)
     } else {
         usual(status)
     };
