@@ -10,6 +10,8 @@ use crate::file::{Draft, DraftKey, address};
 pub const DEFAULT_PROJECT: &str = "default";
 
 const OPENAI_KEY: &str = "OPENAI_API_KEY";
+const OPENROUTER_KEY: &str = "OPENROUTER_API_KEY";
+const OPENROUTER_URL: &str = "https://openrouter.ai/api/v1";
 const LITELLM_URL: &str = "LITELLM_BASE_URL";
 const LITELLM_KEY: &str = "LITELLM_MASTER_KEY";
 
@@ -37,13 +39,45 @@ const OPENAI_MODELS: [&str; 20] = [
     "gpt-4o-mini",
 ];
 
+/// The vendors whose key alone makes a provider: its name and kind, the variable, and the models that are listed.
+const VENDORS: [(&str, ProviderKind, &str, &[&str]); 3] = [
+    ("openai", ProviderKind::Openai, OPENAI_KEY, &OPENAI_MODELS),
+    ("anthropic", ProviderKind::Anthropic, "ANTHROPIC_API_KEY", &ANTHROPIC_MODELS),
+    ("gemini", ProviderKind::Gemini, "GEMINI_API_KEY", &GEMINI_MODELS),
+];
+
+/// Anthropic's models that a deployment without a file lists by name.
+const ANTHROPIC_MODELS: [&str; 9] = [
+    "claude-fable-5-1",
+    "claude-opus-5-5",
+    "claude-opus-5",
+    "claude-opus-4-8",
+    "claude-sonnet-5-5",
+    "claude-sonnet-5",
+    "claude-sonnet-4-6",
+    "claude-haiku-5-5",
+    "claude-haiku-4-5",
+];
+
+/// Gemini's models that a deployment without a file lists by name.
+const GEMINI_MODELS: [&str; 8] = [
+    "gemini-4-argon",
+    "gemini-3.8-flash",
+    "gemini-3.5-flash",
+    "gemini-3.1-pro-preview",
+    "gemini-2.5-pro",
+    "gemini-2.5-flash",
+    "gemini-embedding-001",
+    "gemini-embedding-2",
+];
+
 /// Why there is no configuration without a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DefaultsError {
     /// Production never serves the built-in scripted provider.
     #[error(
-        "no provider is configured: pass --config FILE, or set OPENAI_API_KEY, or LITELLM_BASE_URL and \
-         LITELLM_MASTER_KEY"
+        "no provider is configured: pass --config FILE, or set OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY \
+         or OPENROUTER_API_KEY, or LITELLM_BASE_URL and LITELLM_MASTER_KEY"
     )]
     NoProvider,
     /// Half of what is needed.
@@ -57,14 +91,25 @@ pub enum DefaultsError {
     Price(#[from] MoneyError),
 }
 
-/// Compiles the environment: OpenAI and LiteLLM where their variables are set, else the scripted provider.
+/// Compiles the environment: the vendors and proxies whose variables are set, else the scripted provider.
 pub fn from_env(env: &dyn Fn(&str) -> Option<String>, production: bool) -> Result<Draft, DefaultsError> {
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
     let mut providers = Vec::new();
     let mut models = Vec::new();
-    if set(OPENAI_KEY).is_some() {
-        providers.push(provider("openai", ProviderKind::Openai, None, Some(OPENAI_KEY)));
-        models.extend(OPENAI_MODELS.iter().map(|alias| model(alias, "openai", alias, None)));
+    // Who takes the names that nothing else does: who knows most models.
+    let mut rest = None;
+    for (name, kind, key, listed) in VENDORS {
+        if set(key).is_some() {
+            providers.push(provider(name, kind, None, Some(key)));
+            models.extend(listed.iter().map(|alias| model(alias, name, alias, None)));
+            rest = rest.or(Some(name));
+        }
+    }
+    if set(OPENROUTER_KEY).is_some() {
+        let url = Some(OPENROUTER_URL.to_owned());
+        let provider = provider("openrouter", ProviderKind::OpenaiCompatible, url, Some(OPENROUTER_KEY));
+        providers.push(Provider { allow_private_network: false, ..provider });
+        rest = Some("openrouter");
     }
     if let Some(url) = set(LITELLM_URL) {
         if set(LITELLM_KEY).is_none() {
@@ -74,10 +119,10 @@ pub fn from_env(env: &dyn Fn(&str) -> Option<String>, production: bool) -> Resul
         let url = if url.ends_with("/v1") { url.to_owned() } else { format!("{url}/v1") };
         let url = address(&url, true).map_err(DefaultsError::LitellmUrl)?;
         providers.push(provider("litellm", ProviderKind::OpenaiCompatible, Some(url), Some(LITELLM_KEY)));
+        rest = Some("litellm");
     }
-    match providers.last().map(|provider| provider.name.clone()) {
-        // A proxy knows more models than OpenAI, so it takes what nothing else names.
-        Some(last) => models.push(model(WILDCARD, &last, WILDCARD, None)),
+    match rest {
+        Some(rest) => models.push(model(WILDCARD, rest, WILDCARD, None)),
         None if production => return Err(DefaultsError::NoProvider),
         None => {
             providers.push(provider("scripted", ProviderKind::Scripted, None, None));
@@ -155,12 +200,37 @@ mod tests {
         assert_eq!(config.providers.len(), 1);
         assert_eq!(config.providers[0].api_key, Some(SecretRef::Env("OPENAI_API_KEY".into())));
         for alias in OPENAI_MODELS {
-            let priced =
-                proto::catalogue::prices(ProviderKind::Openai).into_iter().any(|row| row.matches(alias));
-            assert!(priced && config.model(alias).unwrap().alias == alias, "{alias}");
+            assert_eq!(config.model(alias).unwrap().alias, alias);
         }
         let wild = config.model("gpt-unheard-of").unwrap();
         assert_eq!(wild.targets[0].upstream_model("gpt-unheard-of"), "gpt-unheard-of");
+    }
+
+    #[test]
+    fn every_listed_model_has_a_price() {
+        for (_, kind, _, listed) in VENDORS {
+            let prices = proto::catalogue::prices(kind);
+            for model in listed {
+                assert!(prices.iter().any(|row| row.matches(model)), "{model}");
+            }
+        }
+    }
+
+    #[test]
+    fn several_vendors_stand_side_by_side() {
+        let set = [("ANTHROPIC_API_KEY", "a"), ("GEMINI_API_KEY", "g")];
+        let config = draft(&set, true).unwrap().config;
+        let target = |alias: &str| config.model(alias).unwrap().targets[0].provider.clone();
+        assert_eq!(
+            (target("claude-opus-5-5").as_str(), target("gemini-2.5-pro").as_str()),
+            ("anthropic", "gemini")
+        );
+        assert_eq!(target("anything"), "anthropic");
+        let set = [("ANTHROPIC_API_KEY", "a"), ("OPENROUTER_API_KEY", "o")];
+        let config = draft(&set, true).unwrap().config;
+        let openrouter = config.provider("openrouter").unwrap();
+        assert!(!openrouter.allow_private_network);
+        assert_eq!(config.model("anything").unwrap().targets[0].provider, "openrouter");
     }
 
     #[test]

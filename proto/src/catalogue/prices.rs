@@ -83,12 +83,7 @@ pub fn prices(kind: ProviderKind) -> Vec<PriceRow> {
 
 /// The price of `model` at a vendor, by the row that says most about its name and of those the latest that has
 /// begun at `at_ms` milliseconds since the Unix epoch.
-pub fn price_in<'a>(
-    rows: &'a [PriceRow],
-    kind: ProviderKind,
-    model: &str,
-    at_ms: u64,
-) -> Option<&'a Price> {
+pub fn price_in<'a>(rows: &'a [PriceRow], kind: ProviderKind, model: &str, at_ms: u64) -> Option<&'a Price> {
     let names = names::candidates(kind, model);
     rows.iter()
         .filter(|row| row.kind == kind && names.iter().any(|name| names::fits(&row.model, name)))

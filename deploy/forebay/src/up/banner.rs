@@ -26,11 +26,9 @@ pub(crate) fn text(
     ];
     if scripted(&configured.draft.config) {
         lines.push(
-            "  No provider is configured, so a built-in scripted one answers. Set OPENAI_API_KEY, or".into(),
+            "  No provider is configured, so a built-in scripted one answers. Set OPENAI_API_KEY,".into(),
         );
-        lines.push(
-            "  LITELLM_BASE_URL and LITELLM_MASTER_KEY, or pass --config FILE, to use a real one.".into(),
-        );
+        lines.push("  ANTHROPIC_API_KEY or GEMINI_API_KEY, or pass --config FILE, to use a real one.".into());
     }
     for key in generated {
         lines.push(format!("  new key {} of project {}: {}", key.name, key.project, key.secret.expose()));
