@@ -179,7 +179,9 @@ async fn plan(work: &Work, payload: Bytes) -> Result<Plan, Fault> {
             .with_param("model")
     })?;
     if chain.is_empty() {
-        return Err(execute::no_route());
+        let there = |hop: &Hop| set.get(&hop.place.provider).is_some();
+        let there = route::resolve(&set.config, model, there).is_some_and(|chain| !chain.is_empty());
+        return Err(if there { not_served(work) } else { execute::no_route() });
     }
     let body = body::open(work, payload).await?;
     let estimate = match work.envelope.estimate {
@@ -187,6 +189,12 @@ async fn plan(work: &Work, payload: Bytes) -> Result<Plan, Fault> {
         None => scan(&body)?.estimate,
     };
     Ok(Plan { set, chain, body, estimate })
+}
+
+/// No provider of the model has anything of the kind, today or later.
+fn not_served(work: &Work) -> Fault {
+    let message = format!("No provider of the model `{}` serves requests of this kind.", work.envelope.model);
+    Fault::new(FaultCode::InvalidRequest, message).with_param("model")
 }
 
 /// The configuration in force, at least as new as the one that admitted the request where that comes in time.

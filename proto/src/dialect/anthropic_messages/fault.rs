@@ -14,10 +14,17 @@
 //! | 529 | `overloaded_error` |
 //! | others | `api_error` |
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::fault::{Fault, FaultCode};
+
+/// OpenAI's code for a prompt that does not fit the model, which ours is too.
+const CONTEXT_EXCEEDED: &str = "context_length_exceeded";
+/// Anthropic's words for the same.
+const TOO_LONG: &str = "prompt is too long";
 
 #[derive(Serialize)]
 struct Wire<'a> {
@@ -31,7 +38,7 @@ struct Wire<'a> {
 struct Error<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    message: &'a str,
+    message: Cow<'a, str>,
     details: Map<String, Value>,
 }
 
@@ -91,7 +98,12 @@ pub fn fault_body(fault: &Fault, request_id: &str) -> Vec<u8> {
         Some(other) => drop(details.insert("details".into(), other.clone())),
         None => {}
     }
-    let error = Error { kind: kind(status(fault)), message: &fault.message, details };
+    let mut message = Cow::Borrowed(fault.message.as_str());
+    // There is no code for it: clients that shorten the conversation go by the words.
+    if code == CONTEXT_EXCEEDED && !message.contains(TOO_LONG) {
+        message = format!("{TOO_LONG}: {message}").into();
+    }
+    let error = Error { kind: kind(status(fault)), message, details };
     // Strings and JSON values always serialise; should that ever change, the caller still reads an error.
     serde_json::to_vec(&Wire { kind: "error", error, request_id }).unwrap_or_else(|_| {
         br#"{"type":"error","error":{"type":"api_error","message":"internal error"},"request_id":null}"#
@@ -113,6 +125,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_prompt_that_is_too_long_is_said_in_anthropics_words() {
+        let said = |message: &str| {
+            let mut fault = Fault::new(FaultCode::UpstreamRefused, message);
+            fault.upstream_code = Some("context_length_exceeded".into());
+            let body: Value = serde_json::from_slice(&fault_body(&fault, "req_1")).unwrap();
+            body["error"]["message"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(said("Input is too long."), "prompt is too long: Input is too long.");
+        assert_eq!(said("prompt is too long: 9 > 8"), "prompt is too long: 9 > 8");
+    }
 
     #[test]
     fn every_code_has_its_status_and_type() {

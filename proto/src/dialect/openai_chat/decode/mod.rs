@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 
 use self::fields::Fields;
 use super::request::{expected, invalid, missing, utf8};
-use crate::canonical::{CacheTtl, Carrier, Effort, Output, Request};
+use crate::canonical::{CacheTtl, Carrier, Effort, Output, Request, Show};
 use crate::dialect::{Dialect, JSON_DEPTH_MAX, nested_too_deep};
 use crate::fault::Fault;
 
@@ -113,6 +113,8 @@ fn limits(fields: &mut Fields, request: &mut Request) -> Result<(), Fault> {
             expected("reasoning_effort", "one of none, minimal, low, medium, high, xhigh, max")
         })?;
         request.reasoning.effort = Some(effort);
+        // Chat has no word for it: who asks for thoughts is shown them.
+        request.reasoning.show = (effort != Effort::None).then_some(Show::Summary);
     }
     request.verbosity = fields.text("verbosity")?;
     Ok(())

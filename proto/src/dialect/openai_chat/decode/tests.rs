@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::decode_request;
 use crate::canonical::{
-    At, CacheMark, CacheTtl, CallKind, Content, Opaque, OpaqueKind, Origin, Part, Request, Role, Source,
-    ToolChoice, ToolKind,
+    At, CacheMark, CacheTtl, CallKind, Content, Opaque, OpaqueKind, Origin, Part, Request, Role, Show,
+    Source, ToolChoice, ToolKind,
 };
 use crate::dialect::openai_chat::fixtures::{carrier, cases, read};
 use crate::fault::{Fault, FaultCode};
@@ -77,6 +77,16 @@ fn tool_results_are_the_users_one_turn_each() {
     assert_eq!(ids, ["call_2", "call_1"]);
     assert!(request.turns[2..].iter().all(|turn| turn.role == Role::User));
     assert_eq!(request.parallel_tools, Some(true));
+}
+
+#[test]
+fn who_asks_for_thoughts_is_shown_them() {
+    let show = |effort: &str| {
+        let body =
+            json!({"model": "m", "messages": [{"role": "user", "content": "a"}], "reasoning_effort": effort});
+        decoded(&body).unwrap().reasoning.show
+    };
+    assert_eq!((show("low"), show("none")), (Some(Show::Summary), None));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::{Map, json};
 
 use super::tests::{call, part, result, text, turn};
 use crate::canonical::{
-    At, CallKind, Content, Effort, Output, Part, Request, Role, Source, SystemText, Tool, ToolChoice,
+    At, CallKind, Content, Effort, Output, Part, Request, Role, Show, Source, SystemText, Tool, ToolChoice,
     ToolKind, Turn,
 };
 use crate::catalogue::Profile;
@@ -107,6 +107,7 @@ fn requests() -> impl Strategy<Value = Request> {
             request.sampling.seed = seed;
             request.stop = stop;
             request.reasoning.effort = effort;
+            request.reasoning.show = effort.filter(|effort| *effort != Effort::None).map(|_| Show::Summary);
             request.stream = stream;
             request
         },

@@ -175,7 +175,9 @@ fn reasoning(scope: &Scope<'_>, body: &mut Map<String, Value>, warnings: &mut Wa
     if let Some(effort) = effort(scope, warnings) {
         out.insert("effort".into(), json!(effort.as_str()));
     }
-    let thinks = scope.target.profile.reasoning != ReasoningControl::None;
+    // OpenAI's Chat shows no thoughts, and Responses not to every account: a Chat caller does not risk being refused.
+    let chat = scope.request.dialect == Dialect::OpenaiChat;
+    let thinks = scope.target.profile.reasoning != ReasoningControl::None && !chat;
     if thinks && matches!(scope.request.reasoning.show, Some(Show::Summary | Show::Full)) {
         out.insert("summary".into(), json!("auto"));
     }

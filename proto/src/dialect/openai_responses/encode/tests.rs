@@ -248,6 +248,15 @@ fn effort_is_the_nearest_known() {
     assert_eq!(codes(&warnings), [("parameter_dropped", "thinking")]);
 }
 
+#[test]
+fn a_summary_is_not_asked_for_where_the_caller_cannot_ask() {
+    let mut request = foreign(vec![(Role::User, vec![text("Hi")])]);
+    request.reasoning.show = Some(Show::Summary);
+    assert_eq!(body(&request)["reasoning"]["summary"], "auto");
+    request.dialect = Dialect::OpenaiChat;
+    assert_eq!(body(&request).get("reasoning"), None);
+}
+
 proptest! {
     #[test]
     fn no_item_is_lost(kinds in prop::collection::vec(0..4_u8, 1..12)) {
