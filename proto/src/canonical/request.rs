@@ -93,6 +93,14 @@ impl Request {
         }
     }
 
+    /// Whether a Chat caller asks for sound, which no translation can give.
+    pub fn wants_sound(&self) -> bool {
+        let modalities = self.rest.get("modalities").and_then(Value::as_array);
+        self.dialect == Dialect::OpenaiChat
+            && (self.rest.contains_key("audio")
+                || modalities.is_some_and(|kinds| kinds.iter().any(|kind| kind == "audio")))
+    }
+
     /// The name of a place in the caller's body, for errors: `messages[3].content[1]`, `input[3]`.
     pub fn path(&self, at: At) -> String {
         let list = if self.dialect == Dialect::OpenaiResponses { "input" } else { "messages" };

@@ -143,15 +143,17 @@ pub enum Tokenizer {
 }
 
 impl Profile {
-    /// The nearest effort the model knows: the asked one, else the next lower, else its lowest. `None` if it knows
-    /// no words at all.
+    /// The nearest effort the model knows: the asked one, else the next lower, else its lowest; but who wants any
+    /// thinking gets some. `None` if it knows no words at all.
     pub fn nearest_effort(&self, asked: Effort) -> Option<Effort> {
         let (ReasoningControl::Effort { levels } | ReasoningControl::Adaptive { levels, .. }) =
             &self.reasoning
         else {
             return None;
         };
-        levels.iter().rev().find(|level| **level <= asked).or_else(|| levels.first()).copied()
+        let thinks = |level: &&Effort| asked == Effort::None || **level != Effort::None;
+        let lower = levels.iter().rev().filter(thinks).find(|level| **level <= asked);
+        lower.or_else(|| levels.iter().find(thinks)).or_else(|| levels.first()).copied()
     }
 }
 

@@ -284,6 +284,8 @@ fn openai_models_differ_where_their_api_does() {
     assert_eq!(marks, [true, true, false, false]);
     assert_eq!(of("gpt-6-astra").nearest_effort(Effort::None), Some(Effort::Low));
     assert_eq!(of("gpt-6-luna").nearest_effort(Effort::None), Some(Effort::None));
+    // Little thinking is not none.
+    assert_eq!(of("gpt-6-luna").nearest_effort(Effort::Minimal), Some(Effort::Low));
     assert_eq!(of("gpt-5-mini").nearest_effort(Effort::Xhigh), Some(Effort::High));
     assert_eq!(of("gpt-4o-mini").reasoning, ReasoningControl::None);
     assert_eq!((of("gpt-6-sol").context_tokens, of("gpt-6-sol").output_tokens), (1_050_000, 128_000));

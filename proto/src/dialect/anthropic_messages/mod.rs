@@ -39,6 +39,7 @@ pub use count::{count_answer, encode_count, read_count};
 pub use decode::decode_request;
 pub use decoder::{decode_response, decoder};
 pub use encode::encode_request;
+pub(in crate::dialect) use encode::schema::constrained;
 pub use encoder::{PING, encoder};
 pub use error::read_error;
 pub use fault::{fault_body, fault_event, status};

@@ -93,6 +93,8 @@ struct Open {
     signature: String,
     /// Whether any arguments came.
     arguments: bool,
+    /// Characters of text.
+    chars: usize,
 }
 
 /// An answer on its way to events.
@@ -179,6 +181,9 @@ impl Answer {
         let i = self.ensure(block, Kind::Text, out)?;
         if !text.is_empty() {
             self.said = true;
+            if let Some(open) = self.open.iter_mut().find(|open| open.i == i) {
+                open.chars += text.chars().count();
+            }
             out.push(Event::Delta { i, delta: Delta::Text(text) });
         }
         Ok(())
@@ -235,7 +240,10 @@ impl Answer {
     ) -> Result<(), BrokenStream> {
         let i = self.ensure(block, Kind::Text, out)?;
         let citation: Value = serde_json::from_str(raw.get()).map_err(|_| BrokenStream::NotAChunk)?;
-        out.push(Event::Meta { i, meta: Meta::Citation(url_citation(citation)) });
+        let chars = self.open.iter().find(|open| open.i == i).map_or(0, |open| open.chars);
+        if let Some(citation) = url_citation(&citation, chars) {
+            out.push(Event::Meta { i, meta: Meta::Citation(citation) });
+        }
         Ok(())
     }
 
@@ -310,7 +318,7 @@ impl Answer {
         }
         let i = self.next;
         self.next = self.next.saturating_add(1);
-        self.open.push(Open { block, i, kind, signature: String::new(), arguments: false });
+        self.open.push(Open { block, i, kind, signature: String::new(), arguments: false, chars: 0 });
         out.push(Event::ItemStart { i, item });
         Ok(i)
     }
@@ -332,15 +340,14 @@ fn opaque(i: u32, kind: OpaqueKind, data: String) -> Event {
     Event::Meta { i, meta: Meta::Opaque(Opaque { origin: None, kind, data }) }
 }
 
-/// A citation of a page in the shape of OpenAI's; any other as it stood.
-fn url_citation(citation: Value) -> Value {
-    match citation["location"]["web"]["url"].as_str() {
-        Some(url) => {
-            let title = citation["title"].as_str().unwrap_or_default();
-            serde_json::json!({ "type": "url_citation", "url": url, "title": title })
-        }
-        None => citation,
-    }
+/// A citation of a page in the shape of OpenAI's, over the text so far. Others point into the caller's own documents in
+/// a shape of Converse's that no caller reads.
+fn url_citation(citation: &Value, chars: usize) -> Option<Value> {
+    let url = citation["location"]["web"]["url"].as_str()?;
+    let title = citation["title"].as_str().unwrap_or_default();
+    Some(serde_json::json!({
+        "type": "url_citation", "url": url, "title": title, "start_index": 0, "end_index": chars,
+    }))
 }
 
 /// What a `stopReason` means. An answer that the model garbled is an error, unless text of it is there already

@@ -6,7 +6,9 @@ use serde::de::{DeserializeSeed, IgnoredAny, SeqAccess, Visitor};
 use super::UpstreamError;
 use super::choice::{self, Choice};
 use super::error::truthy_error;
+use super::usage;
 use crate::dialect::json::{self, Edit, Member};
+use crate::usage::Tier;
 
 /// A chunk as written.
 pub(super) struct Chunk<'a> {
@@ -14,6 +16,7 @@ pub(super) struct Chunk<'a> {
     choices: Option<&'a str>,
     usage: Option<Member<'a>>,
     error: Option<&'a str>,
+    tier: Option<&'a str>,
 }
 
 /// What is to be done with a chunk.
@@ -30,12 +33,13 @@ impl<'a> Chunk<'a> {
     /// Reads the data of an event. `None` unless it is a JSON object whose `choices`, if given, is an array
     /// or null, and which gives nothing twice that matters here.
     pub(super) fn read(text: &'a str) -> Option<Self> {
-        let mut chunk = Self { text, choices: None, usage: None, error: None };
+        let mut chunk = Self { text, choices: None, usage: None, error: None, tier: None };
         let mut twice = false;
         json::members(text, |member| match &*member.name() {
             "choices" => twice |= chunk.choices.replace(member.value).is_some(),
             "usage" => twice |= chunk.usage.replace(member).is_some(),
             "error" => twice |= chunk.error.replace(member.value).is_some(),
+            "service_tier" => chunk.tier = Some(member.value),
             _ => {}
         })
         .ok()?;
@@ -47,6 +51,11 @@ impl<'a> Chunk<'a> {
     /// The error that the chunk is, if it is one.
     pub(super) fn error(&self) -> Option<UpstreamError> {
         self.error.and_then(truthy_error)
+    }
+
+    /// The tier the chunk names, if it names one.
+    pub(super) fn tier(&self) -> Option<Option<Tier>> {
+        self.tier.and_then(json::string).map(|word| usage::tier_of(&word))
     }
 
     /// The value of `usage`, unless absent or null.

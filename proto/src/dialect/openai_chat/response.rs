@@ -49,11 +49,12 @@ impl BadAnswer {
 /// [`BadAnswer`] unless it is a JSON object with a `choices` array and without a truthy `error`.
 pub fn read_answer(body: &[u8]) -> Result<Answer, BadAnswer> {
     let text = std::str::from_utf8(body).map_err(|_| BadAnswer::NotACompletion)?;
-    let (mut choices, mut used, mut error) = (None, None, None);
+    let (mut choices, mut used, mut error, mut tier) = (None, None, None, None);
     json::members(text, |member| match &*member.name() {
         "choices" => choices = Some(member.value),
         "usage" => used = Some(member.value),
         "error" => error = Some(member.value),
+        "service_tier" => tier = json::string(member.value).and_then(|word| usage::tier_of(&word)),
         _ => {}
     })
     .map_err(|_| BadAnswer::NotACompletion)?;
@@ -67,16 +68,18 @@ pub fn read_answer(body: &[u8]) -> Result<Answer, BadAnswer> {
     if each_choice(raw, |_, choice| output_chars += choice.text_chars()).is_err() {
         output_chars = choice::text_chars(raw);
     }
-    Ok(Answer { reported: used.and_then(usage::reported), output_chars, choices })
+    let reported = used.and_then(usage::reported).map(|reported| Reported { tier, ..reported });
+    Ok(Answer { reported, output_chars, choices })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::usage::Tier;
 
     #[test]
     fn an_answer_tells_what_it_used() {
-        let body = r#"{"id":"chatcmpl-A1","object":"chat.completion","choices":[
+        let body = r#"{"id":"chatcmpl-A1","object":"chat.completion","service_tier":"flex","choices":[
             {"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Hi é","refusal":null}},
             {"index":1,"finish_reason":"stop","message":{"role":"assistant","content":"Ho"}}],
             "usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}}"#;
@@ -84,6 +87,7 @@ mod tests {
         assert_eq!((answer.choices, answer.output_chars), (2, 6));
         let reported = answer.reported.unwrap();
         assert_eq!((reported.input_tokens, reported.output_tokens), (Some(9), Some(2)));
+        assert_eq!(reported.tier, Some(Tier::Flex));
     }
 
     #[test]

@@ -11,13 +11,14 @@
 //! | cache write | `prompt_tokens_details.cache_write_tokens`, `prompt_tokens_details.cache_creation_tokens`, `cache_creation_input_tokens` (both LiteLLM) |
 //! | reasoning | `completion_tokens_details.reasoning_tokens`, `reasoning_tokens` |
 //!
+//! The tier stands beside the usage, in `service_tier`: `flex`; `priority`, `fast` → priority; `ultrafast` → fast.
 //! A number that is null, negative, not whole or absurd counts as not given.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::dialect::json;
-use crate::usage::Reported;
+use crate::usage::{Reported, Tier};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -91,6 +92,17 @@ pub(super) fn reported(raw: &str) -> Option<Reported> {
         ..Reported::default()
     };
     (reported != Reported::default()).then_some(reported)
+}
+
+/// The tier that an answer's `service_tier` names; `None` is the standard one.
+pub(super) fn tier_of(word: &str) -> Option<Tier> {
+    match word {
+        "flex" => Some(Tier::Flex),
+        "priority" | "fast" => Some(Tier::Priority),
+        "ultrafast" => Some(Tier::Fast),
+        "batch" => Some(Tier::Batch),
+        _ => None,
+    }
 }
 
 #[derive(Default)]

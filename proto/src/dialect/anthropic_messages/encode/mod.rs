@@ -16,7 +16,7 @@ mod blocks;
 mod cache;
 mod output;
 mod params;
-mod schema;
+pub(super) mod schema;
 mod thinking;
 mod tools;
 mod turns;

@@ -31,12 +31,7 @@ impl Encoding<'_> {
                 return Err(refuse(field, "refers to state that this model's provider does not keep."));
             }
         }
-        let spoken = |modalities: &Value| {
-            modalities.as_array().is_some_and(|all| all.iter().any(|modality| modality == "audio"))
-        };
-        if !self.native()
-            && (request.rest.contains_key("audio") || request.rest.get("modalities").is_some_and(spoken))
-        {
+        if request.wants_sound() {
             return Err(refuse("modalities", "asks for sound, which this model's provider does not give."));
         }
         Ok(())

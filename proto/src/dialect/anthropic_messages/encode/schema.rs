@@ -22,7 +22,7 @@ const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
 /// The schema in the subset, and whether anything had to move to a description.
-pub(super) fn constrained(schema: &Value) -> (Value, bool) {
+pub(in crate::dialect) fn constrained(schema: &Value) -> (Value, bool) {
     let mut moved = false;
     (walk(schema, &mut moved), moved)
 }

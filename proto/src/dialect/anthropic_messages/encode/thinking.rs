@@ -3,7 +3,7 @@
 //! | model | on | off |
 //! |---|---|---|
 //! | adaptive | `thinking` adaptive, `output_config.effort` | disabled, with effort high at most; the lowest effort where it cannot be |
-//! | budget | `thinking` enabled with a budget from 1,024 up to one less than `max_tokens` | nothing sent |
+//! | budget | `thinking` enabled with a budget from 1,024 up, below `max_tokens` | nothing sent |
 //! | does not think | dropped with a warning | nothing sent |
 //! | unknown | a budget as a budget, words as adaptive thinking | disabled |
 //!
@@ -126,8 +126,10 @@ impl Encoding<'_> {
     }
 
     fn budget(&mut self, wanted: u64, min: u64, max: u64, messages: &[Message], max_tokens: u64) -> Thinking {
-        let tokens = wanted.max(min).min(max).min(max_tokens.saturating_sub(1));
-        if tokens < min {
+        // Thoughts count against the limit: a budget that leaves no room for an answer is cut to half of it.
+        let wanted = wanted.max(min).min(max);
+        let tokens = if wanted < max_tokens { wanted } else { (max_tokens / 2).max(min) };
+        if tokens < min || tokens >= max_tokens {
             self.warn("parameter_dropped", self.effort_field());
             return Thinking::default();
         }

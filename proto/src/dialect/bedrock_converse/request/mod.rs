@@ -168,6 +168,7 @@ impl Context<'_> {
         let unsupported = [
             (request.sampling.n.is_some_and(|n| n != 1), "n"),
             (request.sampling.logprobs, "logprobs"),
+            (request.wants_sound(), "modalities"),
             (request.state.previous_id.is_some(), "previous_response_id"),
             (request.state.conversation.is_some(), "conversation"),
         ];

@@ -3,10 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Context;
 use super::fields::Field;
 use super::thinking::Thinking;
+use super::{Context, Family};
 use crate::canonical::{Output, ToolChoice, ToolKind};
+use crate::dialect::anthropic_messages::constrained;
 
 /// What is done about the form.
 #[derive(Debug, Default)]
@@ -36,6 +37,14 @@ pub(super) fn plan(context: &mut Context<'_>, thinking: &Thinking) -> Form {
             Form::default()
         }
         Output::JsonSchema { name, description, schema, .. } if context.target.profile.json_schema => {
+            // Claude is held by the same means as at its own vendor, and so to the same subset.
+            let (schema, moved) = match context.family {
+                Family::Claude => constrained(schema),
+                _ => (schema.clone(), false),
+            };
+            if moved {
+                context.warn("schema_constraint_moved", field);
+            }
             let mut shape = Map::new();
             shape.insert("schema".to_owned(), json!(schema.to_string()));
             shape.extend(name.as_ref().map(|name| ("name".to_owned(), json!(name))));

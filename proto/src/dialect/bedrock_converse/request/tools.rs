@@ -12,6 +12,7 @@ use super::thinking::Thinking;
 use super::turns::Message;
 use super::{Context, Family, refused};
 use crate::canonical::{Tool, ToolChoice, ToolKind};
+use crate::dialect::anthropic_messages::constrained;
 use crate::dialect::codec::Wrapped;
 use crate::fault::Fault;
 
@@ -130,10 +131,17 @@ impl Context<'_> {
                 let name = self.names.there(name);
                 let strict = *strict == Some(true);
                 if strict && !self.target.profile.strict_tools {
-                    self.warn("strict_dropped", path);
+                    self.warn("strict_dropped", path.clone());
                 }
-                let schema = object_schema(schema.as_ref());
+                let mut schema = object_schema(schema.as_ref());
                 let strict = strict && self.target.profile.strict_tools;
+                if strict && self.family == Family::Claude {
+                    let (subset, moved) = constrained(&schema);
+                    if moved {
+                        self.warn("schema_constraint_moved", path);
+                    }
+                    schema = subset;
+                }
                 Ok(Some(spec(&name, description.as_deref(), schema, strict)))
             }
             ToolKind::Custom { name, description, format } => {

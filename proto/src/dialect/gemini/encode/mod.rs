@@ -84,6 +84,13 @@ fn refuse(request: &Request) -> Result<(), Fault> {
             "log probabilities in this dialect",
         ));
     }
+    if request.wants_sound() {
+        return Err(unsupported("modalities", "the wish for sound"));
+    }
+    if request.max_tokens == Some(0) {
+        let field = word(request, "max_completion_tokens", "max_output_tokens", "max_tokens");
+        return Err(unsupported(field, "a limit of no tokens"));
+    }
     if request.state.previous_id.is_some() {
         return Err(unsupported("previous_response_id", "going on from an earlier response"));
     }

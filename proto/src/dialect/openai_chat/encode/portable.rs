@@ -18,6 +18,10 @@ pub(super) fn check(request: &Request) -> Result<(), Fault> {
     if audio.is_some_and(|kinds| kinds.iter().any(|kind| kind != "text")) {
         return Err(refuse("modalities", "only text can be translated"));
     }
+    // Anthropic's way of warming a cache without an answer.
+    if request.max_tokens == Some(0) {
+        return Err(refuse("max_tokens", "it gives no answer of no tokens"));
+    }
     if request.state.previous_id.is_some() {
         return Err(refuse("previous_response_id", "the provider keeps no earlier answers"));
     }

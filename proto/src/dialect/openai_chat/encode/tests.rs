@@ -229,6 +229,12 @@ fn hosted_tools_of_others_go_unless_they_are_meant() {
     request.tool_choice = Some(ToolChoice::Named("web_search".into()));
     let fault = encoded(&request, Openai, &capable()).unwrap_err();
     assert_eq!(fault.param.as_deref(), Some("tools[1]"));
+    request.tool_choice = None;
+    if let ToolKind::Hosted { name, .. } = &mut request.tools[1].kind {
+        *name = "code_interpreter".into();
+    }
+    let fault = encoded(&request, Openai, &capable()).unwrap_err();
+    assert_eq!(fault.param.as_deref(), Some("tools[1]"));
 }
 
 #[test]
@@ -373,6 +379,7 @@ fn what_has_no_place_is_refused_by_its_name() {
         refused(|request| drop(request.rest.insert("modalities".into(), json!(["audio"])))),
         "modalities"
     );
+    assert_eq!(refused(|request| request.max_tokens = Some(0)), "max_tokens");
 }
 
 #[test]

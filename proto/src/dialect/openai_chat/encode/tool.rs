@@ -99,8 +99,8 @@ fn written(context: &mut Context<'_, '_>, tool: &Tool) -> Result<Option<Value>, 
     }
 }
 
-/// A hosted tool of another dialect: agents offer some in every request and do well without them, so it goes with
-/// a warning, unless it is to be called.
+/// A hosted tool of another dialect. A search is an offer that agents make with every request and that the model can
+/// do without, so it goes with a warning, unless it is to be called; any other is refused.
 fn hosted(context: &mut Context<'_, '_>, tool: &Tool, name: &str) -> Result<(), Fault> {
     let only = context.request.tools.len() == 1;
     let forced = match &context.request.tool_choice {
@@ -108,7 +108,7 @@ fn hosted(context: &mut Context<'_, '_>, tool: &Tool, name: &str) -> Result<(), 
         Some(ToolChoice::Required) => only,
         _ => false,
     };
-    if forced {
+    if forced || !name.starts_with("web_search") {
         return Err(refuse(path(tool), format!("it knows no tool of type {name}")));
     }
     context.warn("hosted_tool_dropped", path(tool));

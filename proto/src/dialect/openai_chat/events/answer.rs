@@ -70,7 +70,7 @@ impl Answering {
     pub(super) fn note(&mut self, answer: &wire::Answer<'_>, out: &mut Vec<Event>) -> Result<(), Odd> {
         self.begin(answer, out);
         if let Some(tier) = wire::text(answer.service_tier) {
-            self.tier = tier_of(&tier);
+            self.tier = usage::tier_of(&tier);
         }
         for choice in answer.choices.iter().flatten() {
             let index = choice.index.and_then(|raw| json::count(raw.get()));
@@ -226,16 +226,6 @@ fn flat(annotation: Value) -> Value {
             None => Value::Object(map),
         },
         other => other,
-    }
-}
-
-fn tier_of(word: &str) -> Option<Tier> {
-    match word {
-        "flex" => Some(Tier::Flex),
-        "priority" | "fast" => Some(Tier::Priority),
-        "ultrafast" => Some(Tier::Fast),
-        "batch" => Some(Tier::Batch),
-        _ => None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::dialect::openai_chat::chunk::{Chunk, Forward};
 use crate::dialect::openai_chat::error::named_error;
 use crate::dialect::openai_chat::usage;
 use crate::dialect::{json, sse};
-use crate::usage::{Estimate, Reported, estimate_tokens, reconcile};
+use crate::usage::{Estimate, Reported, Tier, estimate_tokens, reconcile};
 
 /// More choices than any provider offers.
 const CHOICES_MAX: usize = 1_024;
@@ -22,6 +22,7 @@ pub(super) struct Forwarder {
     pub(super) done: bool,
     pub(super) has_content: bool,
     pub(super) reported: Option<Reported>,
+    tier: Option<Tier>,
     pub(super) output_chars: u64,
     /// Each choice seen, and whether it has ended.
     choices: BTreeMap<u64, bool>,
@@ -34,6 +35,7 @@ impl Forwarder {
             done: false,
             has_content: false,
             reported: None,
+            tier: None,
             output_chars: 0,
             choices: BTreeMap::new(),
         }
@@ -97,7 +99,10 @@ impl Forwarder {
         if self.choices.len() > CHOICES_MAX {
             return Err(BrokenStream::NotAChunk);
         }
-        self.reported = chunk.usage().and_then(usage::reported).or(self.reported);
+        self.tier = chunk.tier().unwrap_or(self.tier);
+        if let Some(reported) = chunk.usage().and_then(usage::reported) {
+            self.reported = Some(Reported { tier: self.tier, ..reported });
+        }
         Ok(())
     }
 

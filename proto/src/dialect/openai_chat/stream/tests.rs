@@ -253,3 +253,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_tier_that_served_is_read_from_whichever_chunk_names_it() {
+    let mut stream = stream(true);
+    let mut out = BytesMut::new();
+    for chunk in [
+        r#"{"service_tier":"priority","choices":[{"index":0,"delta":{"content":"a"}}]}"#,
+        r#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#,
+    ] {
+        stream.push(format!("data: {chunk}\n\n").as_bytes(), &mut out).unwrap();
+    }
+    assert_eq!(stream.reported().unwrap().tier, Some(crate::usage::Tier::Priority));
+}

@@ -107,6 +107,11 @@ impl<'a> Items<'a> {
     }
 
     fn item(&mut self, part: &'a Part, warnings: &mut Warnings) -> Result<(), Fault> {
+        if let Content::ToolCall { opaque, .. } = &part.content
+            && !opaque.is_empty()
+        {
+            warnings.add("reasoning_state_dropped", self.scope.request.path(part.at));
+        }
         let out = match &part.content {
             Content::ToolCall { id, name, kind: CallKind::Function, arguments, .. } => {
                 let arguments = if arguments.trim_ascii().is_empty() { "{}" } else { arguments };

@@ -34,7 +34,7 @@ use serde_json::{Map, Value, json};
 
 use self::items::Items;
 use self::limits::short;
-use crate::canonical::{CacheTtl, Effort, Output, Request, Show, Warnings};
+use crate::canonical::{CacheTtl, Effort, Output, Request, Role, Show, Warnings};
 use crate::catalogue::ReasoningControl;
 use crate::config::ProviderKind;
 use crate::dialect::Dialect;
@@ -119,6 +119,13 @@ fn refuse(scope: &Scope<'_>) -> Result<(), Fault> {
         let param = scope.named("include", "logprobs", "logprobs");
         return Err(refused(param, "log probabilities are lost in translation"));
     }
+    if request.wants_sound() {
+        return Err(refused("modalities", "the Responses API gives text"));
+    }
+    if request.max_tokens == Some(0) {
+        let param = scope.named("max_output_tokens", "max_completion_tokens", "max_tokens");
+        return Err(refused(param, "it gives no answer of no tokens"));
+    }
     if request.state.previous_id.is_some() {
         return Err(refused("previous_response_id", "the response it names is not at the provider"));
     }
@@ -139,6 +146,14 @@ fn input(scope: &Scope<'_>, body: &mut Map<String, Value>, warnings: &mut Warnin
     }
     for turn in &scope.request.turns {
         items.turn(turn, warnings)?;
+    }
+    if let Some(turn) = scope.request.turns.last()
+        && turn.role == Role::Assistant
+        && scope.request.dialect == Dialect::AnthropicMessages
+    {
+        // It is legal here, but the model answers it rather than going on from it.
+        let at = turn.parts.first().map(|part| part.at).unwrap_or_default();
+        warnings.add("prefill_not_continued", scope.request.path(at));
     }
     body.insert("input".into(), Value::Array(items.finish(warnings)));
     Ok(())

@@ -105,6 +105,12 @@ fn what_has_no_place_is_refused_by_name() {
     assert_eq!(with(|r| r.stop = vec!["x".into()]).as_deref(), Some("stop_sequences"));
     assert_eq!(with(|r| r.sampling.n = Some(2)).as_deref(), Some("n"));
     assert_eq!(with(|r| r.sampling.logprobs = true).as_deref(), Some("logprobs"));
+    assert_eq!(with(|r| r.max_tokens = Some(0)).as_deref(), Some("max_tokens"));
+    let sound = |r: &mut Request| {
+        r.dialect = Dialect::OpenaiChat;
+        r.rest.insert("modalities".into(), json!(["text", "audio"]));
+    };
+    assert_eq!(with(sound).as_deref(), Some("modalities"));
     assert_eq!(with(|r| r.state.previous_id = Some("r".into())).as_deref(), Some("previous_response_id"));
     assert_eq!(with(|r| r.state.conversation = Some("c".into())).as_deref(), Some("conversation"));
     let mut chat = plain();
@@ -269,4 +275,13 @@ proptest! {
         let request = foreign(contents.collect());
         prop_assert_eq!(body(&request)["input"].as_array().unwrap().len(), kinds.len());
     }
+}
+
+#[test]
+fn a_last_turn_of_the_assistants_is_not_gone_on_from() {
+    let (_, warnings) = encoded(
+        &foreign(vec![(Role::User, vec![text("Hi")]), (Role::Assistant, vec![text("{")])]),
+        &profile(),
+    );
+    assert_eq!(codes(&warnings), [("prefill_not_continued", "messages[1].content[0]")]);
 }

@@ -73,7 +73,7 @@ fn thinking_in_the_models_terms() {
     ));
     let enabled = |n: u64| json!({"type": "enabled", "budget_tokens": n});
     assert_eq!(thinking(&with(Some(Effort::Medium), None, None), &budget()), (enabled(8192), nil.clone()));
-    assert_eq!(thinking(&with(Some(Effort::Max), None, None), &budget()), (enabled(15_999), nil.clone()));
+    assert_eq!(thinking(&with(Some(Effort::Max), None, None), &budget()), (enabled(8000), nil.clone()));
     assert_eq!(thinking(&with(None, Some(5000), Some(true)), &budget()), (enabled(5000), nil.clone()));
     let mut tight = with(Some(Effort::High), None, None);
     tight.max_tokens = Some(1000);

@@ -158,7 +158,7 @@ fn strict_tools_and_hosted_ones() {
     };
     request.tools = vec![Tool { at: 0, cache: None, kind }];
     let (body, _) = encode(&request, CLAUDE);
-    let schema = json!({ "type": "object", "properties": {} });
+    let schema = json!({ "type": "object", "properties": {}, "additionalProperties": false });
     let spec = json!({ "name": "f", "inputSchema": { "json": schema }, "strict": true });
     assert_eq!(body["toolConfig"]["tools"][0]["toolSpec"], spec);
     let lax = Profile { strict_tools: false, ..profile() };
@@ -187,7 +187,9 @@ fn schemas_are_held_called_or_asked_for() {
         strict: Some(true),
     };
     let (body, warnings) = encode(&request, CLAUDE);
-    let held = json!({ "schema": schema.to_string(), "name": "person" });
+    let closed =
+        json!({ "type": "object", "properties": { "b": {}, "a": {} }, "additionalProperties": false });
+    let held = json!({ "schema": closed.to_string(), "name": "person" });
     let expected = json!({ "textFormat": { "type": "json_schema", "structure": { "jsonSchema": held } } });
     assert_eq!((&body["outputConfig"], warnings.len()), (&expected, 0));
 

@@ -132,6 +132,8 @@ fn what_cannot_be_carried_is_refused_by_name() {
     };
     assert_eq!(with(|r| r.sampling.n = Some(2)), "n");
     assert_eq!(with(|r| r.sampling.logprobs = true), "logprobs");
+    assert_eq!(with(|r| r.max_tokens = Some(0)), "max_completion_tokens");
+    assert_eq!(with(|r| drop(r.rest.insert("audio".into(), json!({})))), "modalities");
     assert_eq!(with(|r| r.state.previous_id = Some("resp_1".into())), "previous_response_id");
     assert_eq!(with(|r| r.state.conversation = Some("conv_1".into())), "conversation");
     assert_eq!(with(|r| r.stop = vec!["x".into(); 6]), "stop");
