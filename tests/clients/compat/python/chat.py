@@ -103,9 +103,13 @@ def stop_sequence(case):
 
 
 def refusal(case):
-    for answer in (create(case, "refusal"), streamed(case, "refusal")):
-        choice = answer.choices[0]
-        check(choice.message.refusal or choice.finish_reason == "content_filter", f"no refusal: {choice}")
+    choice = create(case, "refusal").choices[0]
+    check(choice.message.refusal or choice.finish_reason == "content_filter", f"no refusal: {choice}")
+    try:
+        choice = streamed(case, "refusal").choices[0]
+        check(choice.message.refusal, f"no refusal: {choice}")
+    except openai.ContentFilterFinishReasonError:
+        pass
 
 
 def tools(case):
@@ -139,7 +143,9 @@ def parallel_tools(case):
 
 
 def parallel_tools_stream(case):
-    after_tools(case, "parallel", called(streamed(case, "parallel", tools=TOOLS), "get_weather", "get_time"))
+    # This library's helper cannot read strict calls whose pieces come in turn.
+    loose = [{**tool, "function": {**tool["function"], "strict": False}} for tool in TOOLS]
+    after_tools(case, "parallel", called(streamed(case, "parallel", tools=loose), "get_weather", "get_time"))
 
 
 def structured_output(case):
@@ -258,7 +264,7 @@ def error_529(case):
 
 
 def error_in_stream(case):
-    for script in ("mid_error", "cut"):
+    for script in ("mid_error+slow", "cut+slow"):
         said = []
 
         def read():

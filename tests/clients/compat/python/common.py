@@ -9,6 +9,8 @@ PROVIDER/SCRIPT: the script is what the provider's fake is to do.
 
 import json
 import os
+import sys
+import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
@@ -78,6 +80,7 @@ def raises(kind, ask, status=None, code=None):
 def run(api, features):
     """Runs the features against every provider."""
     features = [feature for feature in features if not ONLY or feature.__name__ in ONLY]
+    printing = threading.Lock()
 
     def one(provider):
         case = Case(api, provider)
@@ -92,7 +95,9 @@ def run(api, features):
                 ok, detail = False, f"{type(error).__name__}: {error} (line {line})"
             name = feature.__name__
             said = {"client": CLIENT, "api": api, "provider": provider, "feature": name, "ok": ok, "detail": detail}
-            print(json.dumps(said, ensure_ascii=False), flush=True)
+            with printing:
+                sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
+                sys.stdout.flush()
 
     providers = os.environ["FOREBAY_PROVIDERS"].split(",")
     with ThreadPoolExecutor(len(providers)) as pool:

@@ -14,21 +14,21 @@ def near(one, other):
     return len(one) == len(other) > 0 and all(abs(a - b) < 1e-6 for a, b in zip(one, other))
 
 
-def one(case):
+def one_text(case):
     answer = create(case)
     equal([item.object for item in answer.data], ["embedding"])
     check(all(isinstance(number, float) for number in answer.data[0].embedding), "no numbers")
     check(answer.usage.prompt_tokens > 0, f"{answer.usage}")
 
 
-def many(case):
+def many_texts(case):
     answer = create(case, input=["Water rises.", "水 falls.", "Water rises."])
     equal([item.index for item in answer.data], [0, 1, 2], "indices")
     vectors = [item.embedding for item in answer.data]
     check(near(vectors[0], vectors[2]) and not near(vectors[0], vectors[1]), "the order is lost")
 
 
-def numbers_as_text(case):
+def base64(case):
     plain = create(case, encoding_format="float").data[0].embedding
     check(near(plain, create(case).data[0].embedding), "base64 and float differ")
 
@@ -46,4 +46,4 @@ def error_400(case):
 
 
 if __name__ == "__main__":
-    run("embeddings", [one, many, numbers_as_text, dimensions, token_numbers, error_400])
+    run("embeddings", [one_text, many_texts, base64, dimensions, token_numbers, error_400])

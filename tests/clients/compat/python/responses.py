@@ -118,7 +118,10 @@ def length_limit(case):
 
 
 def refusal(case):
-    for answer in (create(case, "refusal"), streamed(case, "refusal")):
+    # This library's helper takes no answer that ends early, so the last event is read.
+    with create(case, "refusal", stream=True) as events:
+        last = list(events)[-1]
+    for answer in (create(case, "refusal"), last.response):
         refused = [part for item in answer.output if item.type == "message" for part in item.content]
         refused = [part for part in refused if part.type == "refusal"]
         filtered = answer.incomplete_details and answer.incomplete_details.reason == "content_filter"
@@ -273,7 +276,7 @@ def error_529(case):
 
 
 def error_in_stream(case):
-    for script in ("mid_error", "cut"):
+    for script in ("mid_error+slow", "cut+slow"):
         kinds, error = [], None
         try:
             for event in create(case, script, stream=True):
