@@ -83,14 +83,30 @@ fn relayed(exchange: &Exchange, stream: &[u8], size: usize) -> Relayed {
     (out, ended, relay.reported(), relay.output_chars())
 }
 
+/// Ids that were drawn for calls of an answer without any are not compared.
+fn masked(mut relayed: Relayed) -> Relayed {
+    const DIGITS: usize = 24;
+    let out = &mut relayed.0;
+    for at in 0..out.len() {
+        if out[at..].starts_with(b"\"call_") {
+            let digits = &mut out[at + 6..];
+            let drawn = digits.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+            if drawn == DIGITS {
+                digits[..DIGITS].fill(b'0');
+            }
+        }
+    }
+    relayed
+}
+
 fn answered(caller: Dialect, dialect: Dialect, hidden: bool, data: &[u8]) {
     let Some(model) = MODELS.into_iter().find(|model| model.1 == dialect) else { return };
     let Some(exchange) = prepared(caller, &question(caller, hidden), model) else {
         panic!("the question is not carried from {caller:?} to {dialect:?}");
     };
-    let at_once = relayed(&exchange, data, data.len());
+    let at_once = masked(relayed(&exchange, data, data.len()));
     let sum: usize = data.iter().map(|byte| usize::from(*byte)).sum();
-    let in_packets = relayed(&exchange, data, 1 + sum % 97);
+    let in_packets = masked(relayed(&exchange, data, 1 + sum % 97));
     assert_eq!(at_once, in_packets, "packets make a difference");
     assert!(at_once.0.len() <= 65_536 + data.len().saturating_mul(GROWTH_MAX), "it grows without measure");
     let translated = caller != dialect;

@@ -163,11 +163,10 @@ struct Chunks(Map<String, Value>);
 impl Chunks {
     fn line(&mut self, mut map: Map<String, Value>) -> String {
         for key in ["id", "object", "created", "model"] {
-            if let Some(is) = map.get(key).cloned() {
-                if let Some(was) = self.0.insert(key.to_owned(), is.clone()) {
-                    assert_eq!(was, is, "{key} changes");
-                    map.shift_remove(key);
-                }
+            let Some(is) = map.get(key).cloned() else { continue };
+            if let Some(was) = self.0.insert(key.to_owned(), is.clone()) {
+                assert_eq!(was, is, "{key} changes");
+                map.shift_remove(key);
             }
         }
         Value::Object(map).to_string()
