@@ -9,6 +9,7 @@
 //! | `requests` | requests on their way there |
 //! | `answers` | answers and streams on their way back |
 //! | `usage` | the numbers a provider would bill, written by hand |
+//! | `rounds` | requests there and back, and streams however they are cut |
 //! | `counts` | how many cases each pair has |
 //!
 //! `FOREBAY_WRITE_FIXTURES=1 cargo test -p proto --test golden` writes the snapshots anew; what changed is then
@@ -22,6 +23,8 @@ mod cast;
 mod counts;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod rounds;
 #[cfg(test)]
 mod shelf;
 #[cfg(test)]
