@@ -12,7 +12,7 @@ use tokio::process::Command;
 use upstream::Ended;
 
 /// Where `tests/clients/install` has put them.
-fn installed() -> Result<PathBuf> {
+pub(crate) fn installed() -> Result<PathBuf> {
     let dir = match env::var_os("FOREBAY_TEST_CLIENTS") {
         Some(dir) => PathBuf::from(dir),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/clients"),

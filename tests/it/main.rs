@@ -7,6 +7,7 @@ mod chat;
 mod client_gone;
 mod clients;
 mod commands;
+mod compatibility;
 mod config_errors;
 mod crash;
 mod endpoints;

@@ -213,6 +213,11 @@ run("chat", {
     }
   },
 
+  async contradicting_usage(target) {
+    equal(content(await create(target, "odd_usage")), WORDS);
+    equal(content(await streamed(target, "odd_usage")), WORDS);
+  },
+
   async error_400(target) {
     const error = await raises(OpenAI.BadRequestError, create(target, "e400"), 400);
     check(error.message && error.requestID, "no message or request id");

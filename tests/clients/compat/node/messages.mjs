@@ -225,6 +225,10 @@ run("messages", {
     }
   },
 
+  async contradicting_usage(target) {
+    equal((await both(target, "odd_usage")).map(said), [WORDS, WORDS]);
+  },
+
   async error_400(target) {
     const error = await raises(Anthropic.BadRequestError, create(target, "e400"), 400);
     equal(error.error.error.type, "invalid_request_error", "type");

@@ -225,6 +225,10 @@ run("responses", {
     }
   },
 
+  async contradicting_usage(target) {
+    equal((await both(target, "odd_usage")).map((answer) => answer.output_text), [WORDS, WORDS]);
+  },
+
   async error_400(target) {
     const error = await raises(OpenAI.BadRequestError, create(target, "e400"), 400);
     check(error.message && error.requestID, "no message or request id");

@@ -219,6 +219,11 @@ def cached_tokens(case):
         check(usage.prompt_tokens > 1200, f"{usage}")
 
 
+def contradicting_usage(case):
+    equal(create(case, "odd_usage").choices[0].message.content, WORDS)
+    equal(streamed(case, "odd_usage").choices[0].message.content, WORDS)
+
+
 def error_400(case):
     error = raises(openai.BadRequestError, lambda: create(case, "e400"), 400)
     check(error.message and error.request_id, f"{error.body}")
@@ -295,5 +300,5 @@ if __name__ == "__main__":
         tools, tools_stream, tool_choice, tools_without_arguments, parallel_tools, parallel_tools_stream,
         structured_output, structured_output_stream, json_mode, image, document,
         reasoning, reasoning_tokens, thoughts, thoughts_stream, thoughts_replayed, reasoning_with_tools, cached_tokens,
-        error_400, error_context, error_401, error_404, error_429, error_500, error_529, error_in_stream, cancel, models,
+        contradicting_usage, error_400, error_context, error_401, error_404, error_429, error_500, error_529, error_in_stream, cancel, models,
     ])

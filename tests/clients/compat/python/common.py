@@ -3,8 +3,8 @@
 A script runs each of its features against each provider and prints one JSON line for each:
 {client, api, provider, feature, ok, detail}. Providers run side by side, the features of one in order.
 
-Reads FOREBAY_URL, FOREBAY_KEY and FOREBAY_PROVIDERS (names, separated by commas). A model is called
-PROVIDER/SCRIPT: the script is what the provider's fake is to do.
+Reads FOREBAY_URL, FOREBAY_KEY and FOREBAY_PROVIDERS (names, separated by commas), and FOREBAY_FEATURES to run some
+of the features only. A model is called PROVIDER/SCRIPT: the script is what the provider's fake is to do.
 """
 
 import json

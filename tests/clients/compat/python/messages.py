@@ -228,6 +228,10 @@ def cache_writes(case):
         equal(answer.usage.cache_creation_input_tokens, 400, "cache writes")
 
 
+def contradicting_usage(case):
+    equal([said(create(case, "odd_usage")), said(streamed(case, "odd_usage"))], [WORDS, WORDS])
+
+
 def error_400(case):
     error = raises(anthropic.BadRequestError, lambda: create(case, "e400"), 400)
     equal(error.body["error"]["type"], "invalid_request_error", "type")
@@ -317,6 +321,6 @@ if __name__ == "__main__":
         tools, tools_stream, tool_choice, tools_without_arguments, parallel_tools, parallel_tools_stream,
         structured_output, structured_output_stream, image, image_in_tool_result, document,
         reasoning, reasoning_tokens, thoughts, thoughts_stream, thoughts_replayed, reasoning_with_tools,
-        cached_tokens, cache_writes, error_400, error_context, error_401, error_404, error_429, error_500, error_529,
-        error_in_stream, cancel, count_tokens, models,
+        cached_tokens, cache_writes, contradicting_usage, error_400, error_context, error_401, error_404, error_429,
+        error_500, error_529, error_in_stream, cancel, count_tokens, models,
     ])

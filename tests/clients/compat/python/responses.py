@@ -232,6 +232,10 @@ def cache_writes(case):
         equal(usage.input_tokens_details.cache_write_tokens, 400, "cache writes")
 
 
+def contradicting_usage(case):
+    equal([create(case, "odd_usage").output_text, streamed(case, "odd_usage").output_text], [WORDS, WORDS])
+
+
 def error_400(case):
     error = raises(openai.BadRequestError, lambda: create(case, "e400"), 400)
     check(error.message and error.request_id, f"{error.body}")
@@ -303,6 +307,6 @@ if __name__ == "__main__":
         tools, tools_stream, tool_choice, tools_without_arguments, parallel_tools, parallel_tools_stream,
         structured_output, structured_output_stream, json_mode, image, document,
         reasoning, reasoning_tokens, thoughts, thoughts_stream, thoughts_replayed, reasoning_with_tools,
-        cached_tokens, cache_writes, error_400, error_context, error_401, error_404, error_429, error_500, error_529,
-        error_in_stream, cancel,
+        cached_tokens, cache_writes, contradicting_usage, error_400, error_context, error_401, error_404, error_429,
+        error_500, error_529, error_in_stream, cancel,
     ])
