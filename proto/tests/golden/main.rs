@@ -8,6 +8,8 @@
 //! | `show` | how bodies and streams are written down |
 //! | `requests` | requests on their way there |
 //! | `answers` | answers and streams on their way back |
+//! | `alike` | that an answer and its stream say the same |
+//! | `replay` | that thoughts and signatures go back to whoever made them |
 //! | `usage` | the numbers a provider would bill, written by hand |
 //! | `rounds` | requests there and back, and streams however they are cut |
 //! | `counts` | how many cases each pair has |
@@ -16,11 +18,15 @@
 //! reviewed line by line. The truth about usage is never written by a test.
 
 #[cfg(test)]
+mod alike;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod cast;
 #[cfg(test)]
 mod counts;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
