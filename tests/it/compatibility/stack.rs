@@ -9,7 +9,7 @@ use upstream::fake::{ACCESS_KEY, REGION, SECRET_KEY};
 use upstream::{Fake, Kind};
 
 /// What the scripts of the clients ask for; see [`upstream::fake::script`].
-const SCRIPTS: [&str; 24] = [
+const SCRIPTS: [&str; 25] = [
     "text",
     "split_utf8",
     "length",
@@ -21,6 +21,7 @@ const SCRIPTS: [&str; 24] = [
     "json",
     "thinking",
     "thinking+tools",
+    "redacted",
     "cached",
     "e400",
     "context",

@@ -163,6 +163,14 @@ run("chat", {
     equal(content(await create(target, "text", { messages: [{ role: "user", content: parts }] })), WORDS);
   },
 
+  async image_by_url(target) {
+    const parts = [
+      { type: "text", text: "What is this?" },
+      { type: "image_url", image_url: { url: "https://example.com/a.png" } },
+    ];
+    equal(content(await create(target, "text", { messages: [{ role: "user", content: parts }] })), WORDS);
+  },
+
   async document(target) {
     const file = { filename: "a.pdf", file_data: `data:application/pdf;base64,${PDF}` };
     const parts = [{ type: "text", text: "Sum up." }, { type: "file", file }];
@@ -197,6 +205,12 @@ run("chat", {
     equal(message.reasoning_content, THOUGHTS, "reasoning_content");
     const messages = [...user, message, { role: "user", content: "And now?" }];
     equal(content(await create(target, "thinking", { messages, ...think })), WORDS);
+  },
+
+  async hidden_thoughts_replayed(target) {
+    const { message } = (await create(target, "redacted", think)).choices[0];
+    const messages = [...user, message, { role: "user", content: "And now?" }];
+    equal(content(await create(target, "redacted", { messages, ...think })), WORDS);
   },
 
   async reasoning_with_tools(target) {

@@ -166,6 +166,11 @@ run("messages", {
     equal(said(await create(target, "text", one([png, { type: "text", text: "What is this?" }]))), WORDS);
   },
 
+  async image_by_url(target) {
+    const image = { type: "image", source: { type: "url", url: "https://example.com/a.png" } };
+    equal(said(await create(target, "text", one([image, { type: "text", text: "What is this?" }]))), WORDS);
+  },
+
   async image_in_tool_result(target) {
     const answer = called(await create(target, "tools", { tools }), "get_weather");
     await afterTools(target, "tools", answer, {}, [{ type: "text", text: "20 degrees" }, png]);
@@ -203,6 +208,13 @@ run("messages", {
     equal(thought(answer), THOUGHTS, "thinking");
     const messages = [...user, { role: "assistant", content: answer.content }, { role: "user", content: "And now?" }];
     equal(said(await create(target, "thinking", { messages, ...think })), WORDS);
+  },
+
+  async hidden_thoughts_replayed(target) {
+    const answer = await create(target, "redacted", think);
+    equal([thought(answer), said(answer)], ["", WORDS]);
+    const messages = [...user, { role: "assistant", content: answer.content }, { role: "user", content: "And now?" }];
+    equal(said(await create(target, "redacted", { messages, ...think })), WORDS);
   },
 
   async reasoning_with_tools(target) {

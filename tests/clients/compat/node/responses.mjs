@@ -172,6 +172,14 @@ run("responses", {
     equal((await create(target, "text", { input: [{ role: "user", content }] })).output_text, WORDS);
   },
 
+  async image_by_url(target) {
+    const content = [
+      { type: "input_text", text: "What is this?" },
+      { type: "input_image", detail: "auto", image_url: "https://example.com/a.png" },
+    ];
+    equal((await create(target, "text", { input: [{ role: "user", content }] })).output_text, WORDS);
+  },
+
   async document(target) {
     const content = [
       { type: "input_file", filename: "a.pdf", file_data: `data:application/pdf;base64,${PDF}` },
@@ -205,6 +213,13 @@ run("responses", {
     check(items(answer, "reasoning").some((item) => item.encrypted_content), "nothing encrypted");
     const input = [...user, ...again(answer), { role: "user", content: "And now?" }];
     equal((await create(target, "thinking", { input, ...think })).output_text, WORDS);
+  },
+
+  async hidden_thoughts_replayed(target) {
+    const answer = await create(target, "redacted", think);
+    equal([thought(answer), answer.output_text], ["", WORDS]);
+    const input = [...user, ...again(answer), { role: "user", content: "And now?" }];
+    equal((await create(target, "redacted", { input, ...think })).output_text, WORDS);
   },
 
   async reasoning_with_tools(target) {

@@ -171,6 +171,14 @@ def image(case):
     equal(create(case, "text", messages=[{"role": "user", "content": content}]).choices[0].message.content, WORDS)
 
 
+def image_by_url(case):
+    content = [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+    ]
+    equal(create(case, "text", messages=[{"role": "user", "content": content}]).choices[0].message.content, WORDS)
+
+
 def document(case):
     data = f"data:application/pdf;base64,{PDF}"
     content = [{"type": "text", "text": "Sum up."}, {"type": "file", "file": {"filename": "a.pdf", "file_data": data}}]
@@ -205,6 +213,13 @@ def thoughts_replayed(case):
     equal(getattr(message, "reasoning_content", None), THOUGHTS, "reasoning_content")
     messages = [*USER, message.model_dump(exclude_none=True), {"role": "user", "content": "And now?"}]
     equal(create(case, "thinking", messages=messages, **options).choices[0].message.content, WORDS)
+
+
+def hidden_thoughts_replayed(case):
+    options = {"reasoning_effort": "low", "max_completion_tokens": 8000}
+    message = create(case, "redacted", **options).choices[0].message
+    messages = [*USER, message.model_dump(exclude_none=True), {"role": "user", "content": "And now?"}]
+    equal(create(case, "redacted", messages=messages, **options).choices[0].message.content, WORDS)
 
 
 def reasoning_with_tools(case):
@@ -298,7 +313,7 @@ if __name__ == "__main__":
     run("chat", [
         text, stream, stream_split_characters, conversation, length_limit, stop_sequence, refusal,
         tools, tools_stream, tool_choice, tools_without_arguments, parallel_tools, parallel_tools_stream,
-        structured_output, structured_output_stream, json_mode, image, document,
-        reasoning, reasoning_tokens, thoughts, thoughts_stream, thoughts_replayed, reasoning_with_tools, cached_tokens,
-        contradicting_usage, error_400, error_context, error_401, error_404, error_429, error_500, error_529, error_in_stream, cancel, models,
+        structured_output, structured_output_stream, json_mode, image, image_by_url, document,
+        reasoning, reasoning_tokens, thoughts, thoughts_stream, thoughts_replayed, hidden_thoughts_replayed,
+        reasoning_with_tools, cached_tokens, contradicting_usage, error_400, error_context, error_401, error_404, error_429, error_500, error_529, error_in_stream, cancel, models,
     ])

@@ -165,6 +165,12 @@ def image(case):
     equal(said(create(case, "text", messages=[{"role": "user", "content": content}])), WORDS)
 
 
+def image_by_url(case):
+    source = {"type": "url", "url": "https://example.com/a.png"}
+    content = [{"type": "image", "source": source}, {"type": "text", "text": "What is this?"}]
+    equal(said(create(case, "text", messages=[{"role": "user", "content": content}])), WORDS)
+
+
 def image_in_tool_result(case):
     answer = called(create(case, "tools", tools=TOOLS), "get_weather")
     source = {"type": "base64", "media_type": "image/png", "data": PNG}
@@ -208,6 +214,13 @@ def thoughts_replayed(case):
     equal(thought(answer), THOUGHTS, "thinking")
     messages = [*USER, {"role": "assistant", "content": answer.content}, {"role": "user", "content": "And now?"}]
     equal(said(create(case, "thinking", messages=messages, **THINK)), WORDS)
+
+
+def hidden_thoughts_replayed(case):
+    answer = create(case, "redacted", **THINK)
+    equal((thought(answer), said(answer)), ("", WORDS))
+    messages = [*USER, {"role": "assistant", "content": answer.content}, {"role": "user", "content": "And now?"}]
+    equal(said(create(case, "redacted", messages=messages, **THINK)), WORDS)
 
 
 def reasoning_with_tools(case):
@@ -319,8 +332,8 @@ if __name__ == "__main__":
     run("messages", [
         text, stream, stream_split_characters, conversation, length_limit, stop_sequence, stop_sequence_named, refusal,
         tools, tools_stream, tool_choice, tools_without_arguments, parallel_tools, parallel_tools_stream,
-        structured_output, structured_output_stream, image, image_in_tool_result, document,
-        reasoning, reasoning_tokens, thoughts, thoughts_stream, thoughts_replayed, reasoning_with_tools,
-        cached_tokens, cache_writes, contradicting_usage, error_400, error_context, error_401, error_404, error_429,
+        structured_output, structured_output_stream, image, image_by_url, image_in_tool_result, document,
+        reasoning, reasoning_tokens, thoughts, thoughts_stream, thoughts_replayed, hidden_thoughts_replayed,
+        reasoning_with_tools,         cached_tokens, cache_writes, contradicting_usage, error_400, error_context, error_401, error_404, error_429,
         error_500, error_529, error_in_stream, cancel, count_tokens, models,
     ])

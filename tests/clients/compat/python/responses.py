@@ -180,6 +180,14 @@ def image(case):
     equal(create(case, "text", input=[{"role": "user", "content": content}]).output_text, WORDS)
 
 
+def image_by_url(case):
+    content = [
+        {"type": "input_text", "text": "What is this?"},
+        {"type": "input_image", "detail": "auto", "image_url": "https://example.com/a.png"},
+    ]
+    equal(create(case, "text", input=[{"role": "user", "content": content}]).output_text, WORDS)
+
+
 def document(case):
     data = f"data:application/pdf;base64,{PDF}"
     content = [
@@ -214,6 +222,13 @@ def thoughts_replayed(case):
     check([item for item in answer.output if item.type == "reasoning" and item.encrypted_content], "nothing encrypted")
     talk = [*USER, *items(answer), {"role": "user", "content": "And now?"}]
     equal(create(case, "thinking", input=talk, **THINK).output_text, WORDS)
+
+
+def hidden_thoughts_replayed(case):
+    answer = create(case, "redacted", **THINK)
+    equal((thought(answer), answer.output_text), ("", WORDS))
+    talk = [*USER, *items(answer), {"role": "user", "content": "And now?"}]
+    equal(create(case, "redacted", input=talk, **THINK).output_text, WORDS)
 
 
 def reasoning_with_tools(case):
@@ -305,8 +320,8 @@ if __name__ == "__main__":
     run("responses", [
         text, stream, stream_split_characters, conversation, length_limit, refusal,
         tools, tools_stream, tool_choice, tools_without_arguments, parallel_tools, parallel_tools_stream,
-        structured_output, structured_output_stream, json_mode, image, document,
-        reasoning, reasoning_tokens, thoughts, thoughts_stream, thoughts_replayed, reasoning_with_tools,
-        cached_tokens, cache_writes, contradicting_usage, error_400, error_context, error_401, error_404, error_429,
+        structured_output, structured_output_stream, json_mode, image, image_by_url, document,
+        reasoning, reasoning_tokens, thoughts, thoughts_stream, thoughts_replayed, hidden_thoughts_replayed,
+        reasoning_with_tools,         cached_tokens, cache_writes, contradicting_usage, error_400, error_context, error_401, error_404, error_429,
         error_500, error_529, error_in_stream, cancel,
     ])
