@@ -126,3 +126,17 @@ fn answers_reach_every_caller_as_reviewed() {
     }
     assert!(parted.is_empty(), "{}", parted.join("\n"));
 }
+
+#[test]
+fn usage_is_not_shown_to_who_did_not_ask() {
+    for dialect in PROVIDERS {
+        let place = answering(dialect, "text");
+        let question = question(Dialect::OpenaiChat, "hidden_usage");
+        let exchange = prepare(Dialect::OpenaiChat, &question, &place, dialect).unwrap();
+        let stream = shelf::read(dialect, "text", shelf::STREAM).unwrap();
+        let Relayed { bytes, ended, reported } = relayed(&exchange, &stream, &PACKETS);
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        assert!(ended.is_ok() && !text.contains("\"usage\""), "{}: {text}", dialect.as_str());
+        assert!(reported.is_some(), "it is counted all the same");
+    }
+}

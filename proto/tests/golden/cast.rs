@@ -201,7 +201,7 @@ pub(crate) fn question(caller: Dialect, case: &str) -> Bytes {
         };
         body[field] = value;
     }
-    if case.starts_with("hidden_usage") {
+    if case == "hidden_usage" {
         body["stream_options"] = Value::Null;
     }
     serde_json::to_vec(&body).unwrap().into()

@@ -7,6 +7,7 @@ use crate::dialect::Dialect;
 pub(super) enum Field {
     Effort,
     Format,
+    Marks,
     MaxTokens,
     ParallelTools,
     Stop,
@@ -24,6 +25,9 @@ impl Field {
             (Self::Format, AnthropicMessages) => "output_config.format",
             (Self::Format, OpenaiResponses) => "text.format",
             (Self::Format, _) => "response_format",
+            (Self::Marks, AnthropicMessages) => "cache_control",
+            (Self::Marks, OpenaiResponses) => "input",
+            (Self::Marks, _) => "messages",
             (Self::MaxTokens, AnthropicMessages) => "max_tokens",
             (Self::MaxTokens, OpenaiResponses) => "max_output_tokens",
             (Self::MaxTokens, _) => "max_completion_tokens",

@@ -121,7 +121,7 @@ pub fn encode_request(
     let inference = sampling::inference(&mut context, &thinking)?;
     let system = context.system(&mut marks);
     if marks.dropped() {
-        context.warn("cache_mark_dropped", "cache_control");
+        context.warn("cache_mark_dropped", context.name(Field::Marks));
     }
     context.drop_rest();
 
