@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use proto::config::{Config, KeyRecord};
-use proto::dialect::caller;
 use proto::dialect::openai_chat::Scan;
-use proto::envelope::{Body, Envelope};
+use proto::dialect::{Dialect, caller, openai_responses};
+use proto::envelope::{Body, Envelope, Kept};
 use proto::fault::{Fault, FaultCode, RETRY_AFTER_MAX_MS};
 
 use crate::call::Call;
@@ -86,7 +86,7 @@ pub(crate) fn request(
     body: &[u8],
 ) -> Result<Envelope, Fault> {
     let budget = budget(headers, app.config.budget_default, app.config.budget_max);
-    let Scan { model, stream, include_usage, estimate } = caller::scan(call.dialect, body)?;
+    let (Scan { model, stream, include_usage, estimate }, kept) = scan(call.dialect, body)?;
     call.model = Some(model.clone());
     let Some(project) = config.project(&key.project) else {
         // Keys are projected ahead of the configuration that names their project.
@@ -116,11 +116,31 @@ pub(crate) fn request(
         strict: text(headers, STRICT).is_some_and(|value| value.eq_ignore_ascii_case("true")),
         anthropic_version: text(headers, ANTHROPIC_VERSION),
         anthropic_beta: text(headers, ANTHROPIC_BETA),
+        kept,
         client_request_id: call.client_id_text().map(str::to_owned),
         traceparent: Some(call.traceparent.clone()),
         path: Vec::new(),
         hold: None,
     })
+}
+
+/// What the body says that matters here, and what is to be kept of it.
+fn scan(dialect: Dialect, body: &[u8]) -> Result<(Scan, Option<Kept>), Fault> {
+    if dialect != Dialect::OpenaiResponses {
+        return Ok((caller::scan(dialect, body)?, None));
+    }
+    let (scan, state) = openai_responses::scan_all(body)?;
+    if state.conversation.is_some() {
+        let message =
+            "This gateway keeps no conversations: go on from a response with `previous_response_id`.";
+        return Err(Fault::new(FaultCode::InvalidRequest, message).with_param("conversation"));
+    }
+    let kept = Kept {
+        store: state.store.unwrap_or(true),
+        background: state.background,
+        previous: state.previous_id,
+    };
+    Ok((scan, (kept != Kept::default()).then_some(kept)))
 }
 
 /// Whether anything serves a model of this name. Errs with 404.

@@ -27,6 +27,8 @@ pub enum CancelReason {
     Disconnected,
     /// Another delivery was bound, or the request was answered: stop in every case.
     Fenced,
+    /// The caller asked for it (background responses).
+    Asked,
 }
 
 /// What a worker asks the ingress that waits for a request's answer.

@@ -19,6 +19,8 @@ pub enum FaultCode {
     RequestTimeout,
     /// No key, or one that is unknown or revoked.
     InvalidApiKey,
+    /// The response that a request goes on from is not there.
+    PreviousResponseNotFound,
     /// No such model.
     ModelNotFound,
     /// No such route, request or method.
@@ -47,12 +49,13 @@ pub enum FaultCode {
 
 impl FaultCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::InvalidRequest,
         Self::UpstreamRefused,
         Self::RequestTooLarge,
         Self::RequestTimeout,
         Self::InvalidApiKey,
+        Self::PreviousResponseNotFound,
         Self::ModelNotFound,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -77,6 +80,7 @@ impl FaultCode {
             Self::RequestTooLarge => (413, CALLER, "request_too_large"),
             Self::RequestTimeout => (408, CALLER, "request_timeout"),
             Self::InvalidApiKey => (401, CALLER, "invalid_api_key"),
+            Self::PreviousResponseNotFound => (400, CALLER, "previous_response_not_found"),
             Self::ModelNotFound => (404, CALLER, "model_not_found"),
             Self::NotFound => (404, CALLER, "not_found"),
             Self::MethodNotAllowed => (405, CALLER, "method_not_allowed"),
@@ -100,6 +104,7 @@ impl FaultCode {
             Self::RequestTooLarge => "request_too_large",
             Self::RequestTimeout => "request_timeout",
             Self::InvalidApiKey => "invalid_api_key",
+            Self::PreviousResponseNotFound => "previous_response_not_found",
             Self::ModelNotFound => "model_not_found",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -176,6 +181,7 @@ impl Fault {
             | FaultCode::UpstreamRefused
             | FaultCode::RequestTooLarge
             | FaultCode::InvalidApiKey
+            | FaultCode::PreviousResponseNotFound
             | FaultCode::ModelNotFound
             | FaultCode::NotFound
             | FaultCode::MethodNotAllowed

@@ -37,6 +37,11 @@ impl RequestId {
         Self(next_v7())
     }
 
+    /// The id of this number, as another process had it.
+    pub(crate) fn from_u128(number: u128) -> Self {
+        Self(number)
+    }
+
     /// The id as a number, for maps.
     pub fn as_u128(self) -> u128 {
         self.0

@@ -24,6 +24,7 @@
 //! | [`catalogue`] | what models can do |
 //! | [`redact`] | secrets cut out of texts that others wrote |
 //! | [`nats`] | connecting, publishing with an acknowledgement, declaring streams |
+//! | [`stored`] | responses kept between requests |
 //! | [`clock`] | the one place that reads the wall clock |
 
 pub mod canonical;
@@ -44,5 +45,6 @@ pub mod redact;
 pub mod reply;
 pub mod seal;
 pub mod secret;
+pub mod stored;
 pub mod subject;
 pub mod usage;

@@ -12,6 +12,8 @@ pub const EVENTS_STREAM: &str = "EVENTS";
 pub const EVENTS_SUBJECTS: &str = "fb.evt.>";
 /// Object store of request bodies too large for a message.
 pub const BODIES_BUCKET: &str = "BODIES";
+/// KV bucket of kept responses, key `<project>.<response id>`, and the object store of those too large for a message.
+pub const RESULTS_BUCKET: &str = "RESULTS";
 /// KV bucket of the configuration document, key [`CONFIG_KEY`].
 pub const CONFIG_BUCKET: &str = "config";
 /// The configuration in force.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::Subject as NatsSubject;
 use bytes::Bytes;
 use proto::config::Config as Document;
-use proto::dialect::openai_chat::scan;
+use proto::dialect::caller::scan;
 use proto::envelope::Envelope;
 use proto::event::{self, CloseReason, Event, Takeover};
 use proto::fault::{Fault, FaultCode};
@@ -19,6 +19,7 @@ use crate::delivery::Delivery;
 use crate::error::chain;
 use crate::execute::{self, Plan};
 use crate::jobs::Job;
+use crate::keep;
 use crate::keeper;
 use crate::route::{self, Hop};
 use crate::work::{Work, time_left};
@@ -184,9 +185,11 @@ async fn plan(work: &Work, payload: Bytes) -> Result<Plan, Fault> {
         return Err(if there { not_served(work) } else { execute::no_route() });
     }
     let body = body::open(work, payload).await?;
+    let asked = body.len();
+    let body = keep::joined(work, body).await?;
     let estimate = match work.envelope.estimate {
-        Some(estimate) => estimate,
-        None => scan(&body)?.estimate,
+        Some(estimate) if body.len() == asked => estimate,
+        _ => scan(work.envelope.dialect, &body)?.estimate,
     };
     Ok(Plan { set, chain, body, estimate })
 }

@@ -22,10 +22,12 @@ pub(crate) enum Stop {
     Closed,
     /// Another delivery is bound, or the answer is of no use.
     Fenced,
+    /// The caller wants a background response no more.
+    Asked,
 }
 
 impl Stop {
-    const ALL: [Self; 4] = [Self::Disconnected, Self::Unreachable, Self::Closed, Self::Fenced];
+    const ALL: [Self; 5] = [Self::Disconnected, Self::Unreachable, Self::Closed, Self::Fenced, Self::Asked];
 
     /// The reason as a metric label.
     pub(crate) fn label(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Stop {
             Self::Unreachable => "unreachable",
             Self::Closed => "closed",
             Self::Fenced => "fenced",
+            Self::Asked => "asked",
         }
     }
 }
@@ -219,6 +222,7 @@ impl Jobs {
             job.stop(match cancel.why {
                 CancelReason::Disconnected => Stop::Disconnected,
                 CancelReason::Fenced => Stop::Fenced,
+                CancelReason::Asked => Stop::Asked,
             });
         }
     }

@@ -19,6 +19,7 @@ mod guard;
 mod health;
 mod http;
 mod jobs;
+mod keep;
 mod keeper;
 mod linger;
 mod metrics;
@@ -43,7 +44,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use proto::canonical::Carrier;
-use proto::nats::{Link, Projection, wait_declared};
+use proto::nats::{Link, Projection, Results, wait_declared};
 use proto::seal::Wrapper;
 use proto::subject;
 use tokio_util::sync::CancellationToken;
@@ -74,6 +75,7 @@ pub(crate) struct Worker {
     carrier: Carrier,
     link: Link,
     projection: Projection,
+    results: Results,
     upstreams: Upstreams,
     jobs: Jobs,
     budget: RetryBudget,
@@ -127,6 +129,7 @@ pub async fn run(
         carrier: secrets.carrier.clone(),
         upstreams: Upstreams::new(config.clone(), helpers.clone(), ended.clone()),
         projection: Projection::new(),
+        results: Results::new(link.clone()),
         jobs: Jobs::default(),
         budget: RetryBudget::new(Instant::now()),
         metrics: Metrics::new(),

@@ -23,6 +23,8 @@ const UPSTREAM: &str = "forebay_worker_upstream_seconds";
 const FIRST_BYTE: &str = "forebay_worker_first_byte_seconds";
 const RETRIES: &str = "forebay_worker_retries_total";
 const FALLBACKS: &str = "forebay_worker_fallbacks_total";
+const RESULT_STORE: &str = "forebay_worker_result_store_seconds";
+const UNKEPT: &str = "forebay_worker_results_unkept_total";
 
 /// Handles of the process-wide metrics.
 pub(crate) struct Metrics {
@@ -42,6 +44,10 @@ pub(crate) struct Metrics {
     pub(crate) event_publish: Histogram,
     /// Requests left to another delivery because the stream could not be told that they are done.
     pub(crate) unacked: Counter,
+    /// Storing an answer that is kept.
+    pub(crate) result_store: Histogram,
+    /// Answers that were to be kept and could not be.
+    pub(crate) unkept: Counter,
 }
 
 impl Metrics {
@@ -57,6 +63,8 @@ impl Metrics {
             backlog: gauge!(BACKLOG),
             event_publish: histogram!(EVENT_PUBLISH),
             unacked: counter!(UNACKED),
+            result_store: histogram!(RESULT_STORE),
+            unkept: counter!(UNKEPT),
         }
     }
 
@@ -157,5 +165,7 @@ fn describe() {
     describe_histogram!(UPSTREAM, Unit::Seconds, "Upstream calls, from sending to the end, by provider");
     describe_histogram!(FIRST_BYTE, Unit::Seconds, "Upstream calls, from sending to the first content");
     describe_counter!(RETRIES, Unit::Count, "Tries on a same target again, by provider");
+    describe_histogram!(RESULT_STORE, Unit::Seconds, "Storing one answer that is kept");
+    describe_counter!(UNKEPT, Unit::Count, "Answers that were to be kept and could not be stored");
     describe_counter!(FALLBACKS, Unit::Count, "Moves to the next target, by the provider that failed");
 }

@@ -25,6 +25,7 @@ pub(crate) fn envelope() -> Envelope {
         strict: false,
         anthropic_version: None,
         anthropic_beta: None,
+        kept: None,
         client_request_id: None,
         traceparent: None,
         path: Vec::new(),

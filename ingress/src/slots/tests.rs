@@ -45,6 +45,7 @@ fn envelope(request: RequestId, stream: bool) -> Arc<Envelope> {
         strict: false,
         anthropic_version: None,
         anthropic_beta: None,
+        kept: None,
         client_request_id: None,
         traceparent: None,
         path: Vec::new(),

@@ -242,6 +242,11 @@ impl Stack {
         Job { link: self.link.clone(), message, envelope, body }
     }
 
+    /// The payload keys.
+    pub fn ring(&self) -> Arc<proto::seal::KeyRing> {
+        self.projection.ring()
+    }
+
     /// How many requests were stored.
     pub async fn stored(&self) -> u64 {
         self.link.js.get_stream(subject::REQUESTS_STREAM).await.unwrap().cached_info().state.messages

@@ -11,3 +11,5 @@ mod crash;
 mod harness;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod responses;

@@ -126,4 +126,9 @@ pub trait Relay: fmt::Debug + Send {
 
     /// Characters of text, thoughts and arguments so far, for an estimate.
     fn output_chars(&self) -> u64;
+
+    /// The whole answer, once the end was seen, where the stream was asked to keep it.
+    fn answer(&self) -> Option<Bytes> {
+        None
+    }
 }

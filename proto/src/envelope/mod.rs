@@ -3,7 +3,7 @@
 
 mod v1;
 
-pub use v1::{Body, Envelope, Hold, OnDisconnect};
+pub use v1::{Body, Envelope, Hold, Kept, OnDisconnect};
 
 use async_nats::HeaderMap;
 
@@ -58,9 +58,10 @@ mod tests {
     use super::*;
 
     /// Every envelope ever published, as it stood in its header.
-    const V1: [&str; 2] = [
+    const V1: [&str; 3] = [
         include_str!("../../fixtures/envelope/v1/minimal.json"),
         include_str!("../../fixtures/envelope/v1/full.json"),
+        include_str!("../../fixtures/envelope/v1/kept.json"),
     ];
 
     fn headers(text: &str) -> HeaderMap {

@@ -53,6 +53,9 @@ pub struct Envelope {
     /// `anthropic-beta` of a Messages request, for a provider that speaks it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anthropic_beta: Option<String>,
+    /// What is kept of a Responses request, and what it goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
     /// The caller's own request id, if it sent a well-formed one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_request_id: Option<String>,
@@ -81,6 +84,20 @@ pub struct Hold {
     pub expires_ms: u64,
     /// How much is held.
     pub amount: NanoUsd,
+}
+
+/// State between requests, which the gateway keeps itself (OpenAI Responses).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Kept {
+    /// The answer is to be kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub store: bool,
+    /// Nobody waits: the answer is fetched later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub background: bool,
+    /// The response that the request goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
 }
 
 /// Where a sealed body is.

@@ -7,6 +7,7 @@ mod metrics;
 mod options;
 mod project;
 mod publish;
+mod results;
 mod streams;
 
 pub use link::{ConnectError, Link, LinkOptions, LinkState};
@@ -14,4 +15,5 @@ pub use metrics::MESSAGES_DROPPED;
 pub use options::{OptionError, StreamOptions};
 pub use project::{Projection, ProjectionError};
 pub use publish::{PublishError, Stored, publish, publish_event};
+pub use results::{Found, Replaces, ResultError, Results};
 pub use streams::{DeclareError, Durability, declare, wait_declared};

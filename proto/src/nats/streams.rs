@@ -110,6 +110,7 @@ pub async fn declare(link: &Link, options: &StreamOptions) -> Result<(), Declare
         (subject::CONFIG_BUCKET, CONFIG_HISTORY, Duration::ZERO),
         (subject::KEYS_BUCKET, 1, Duration::ZERO),
         (subject::PAYLOAD_KEYS_BUCKET, 1, Duration::ZERO),
+        (subject::RESULTS_BUCKET, 1, options.requests_max_age),
     ] {
         let config = kv::Config {
             bucket: name.to_owned(),
@@ -122,12 +123,12 @@ pub async fn declare(link: &Link, options: &StreamOptions) -> Result<(), Declare
         let made = link.js.create_or_update_key_value(config).await;
         made.map_err(|error| DeclareError { name, message: error.to_string() })?;
     }
-    bodies(link, options).await
+    objects(link, options, subject::BODIES_BUCKET).await?;
+    objects(link, options, subject::RESULTS_BUCKET).await
 }
 
-/// The object store of large bodies, and its stream where that exists: the client has no call that changes one.
-async fn bodies(link: &Link, options: &StreamOptions) -> Result<(), DeclareError> {
-    let name = subject::BODIES_BUCKET;
+/// An object store, and its stream where that exists: the client has no call that changes one.
+async fn objects(link: &Link, options: &StreamOptions, name: &'static str) -> Result<(), DeclareError> {
     let failed = |error: String| DeclareError { name, message: error };
     let (max_age, replicas) = (options.requests_max_age + DEADLINE_MAX, options.durability.replicas());
     match link.js.get_stream(format!("OBJ_{name}")).await {
@@ -162,8 +163,8 @@ fn is_missing(error: &GetStreamError) -> bool {
 
 /// Waits until somebody has declared everything, asking twice a second.
 pub async fn wait_declared(link: &Link) {
-    // The object store is declared last.
-    while link.js.get_object_store(subject::BODIES_BUCKET).await.is_err() {
+    // This object store is declared last.
+    while link.js.get_object_store(subject::RESULTS_BUCKET).await.is_err() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use proto::config::ProviderKind;
 use proto::dialect::Dialect;
-use proto::dialect::codec::Target;
+use proto::dialect::codec::{self, Target};
 use proto::dialect::exchange::{Ask, Exchange};
 use proto::dialect::openai_chat::tools_with_reasoning;
+use proto::dialect::openai_responses::KeptStream;
 use proto::event::{Announced, Event};
 use proto::fault::{Fault, FaultCode};
 use proto::id::AttemptId;
@@ -21,6 +22,7 @@ use super::failure::{Failure, Limits};
 use super::stream::Relay;
 use crate::http::Upstream;
 use crate::jobs::{Job, Stop};
+use crate::keep;
 use crate::linger::Linger;
 use crate::route::Hop;
 
@@ -178,7 +180,8 @@ impl Execution<'_> {
         let linger = Linger::new(config.linger, config.linger_bytes_max);
         let head = self.head(hop, call, "text/event-stream; charset=utf-8");
         let first_call = self.first_call.map_or(trace.started, |(at, _)| at);
-        let mut relay = Relay::new(call.exchange.relay(), &mut self.replier, linger, head, first_call);
+        let stream = self.stream(call);
+        let mut relay = Relay::new(stream, &mut self.replier, linger, head, first_call);
         let exchange = async {
             let body = call.exchange.bodies.first().cloned().unwrap_or_default();
             let mut response = call.open(&body, &mut trace).await?;
@@ -189,6 +192,9 @@ impl Execution<'_> {
         let (reported, chars, begun) = (relay.stream.reported(), relay.stream.output_chars(), relay.begun());
         match called {
             Ok(response) => {
+                if let Some(answer) = relay.stream.answer() {
+                    keep::keep(self.work, &self.plan.body, &answer).await;
+                }
                 let rest = relay.rest().await;
                 let used = self.used(&trace, reported.as_ref(), chars);
                 self.succeed_stream(hop, upstream, &trace, rest, used).await;
@@ -209,6 +215,15 @@ impl Execution<'_> {
                 Attempted::Failed(Box::new(Failed { used, begun, rest, ..failed }))
             }
         }
+    }
+
+    /// The state machine of a streamed answer; it keeps the answer where that is asked for.
+    fn stream(&self, call: &Call<'_>) -> Box<dyn codec::Relay> {
+        let stream = call.exchange.relay();
+        if keep::kept(self.work).is_none() {
+            return stream;
+        }
+        Box::new(KeptStream::new(stream, keep::mark(self.work)))
     }
 
     /// What an attempt that did not end well used, and what a stream used that did.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use proto::ctl::Question;
 use proto::dialect::openai_chat::Answer;
+use proto::dialect::openai_responses::marked;
 use proto::event::{Ending, Event, Outcome};
 use proto::fault::{Fault, FaultCode};
 use proto::reply::Section;
@@ -17,6 +18,7 @@ use super::call::{Call, Trace};
 use crate::claim::ask;
 use crate::http::{Seen, Upstream};
 use crate::jobs::Stop;
+use crate::keep;
 use crate::reply;
 use crate::route::Hop;
 
@@ -43,6 +45,11 @@ impl Execution<'_> {
         answer: &Answer,
     ) {
         let upstream = call.upstream;
+        let body = match keep::kept(self.work) {
+            Some(_) => marked(&body, &keep::mark(self.work)),
+            None => body,
+        };
+        keep::keep(self.work, &self.plan.body, &body).await;
         let estimate = Estimate {
             input_tokens: self.plan.estimate.input_tokens,
             output_tokens: estimate_tokens(answer.output_chars),
@@ -163,7 +170,7 @@ impl Execution<'_> {
             // A caller that leaves has had the attempt made for it: its last frame binds it at the ingress.
             bound: match stop {
                 Stop::Disconnected => true,
-                Stop::Fenced => false,
+                Stop::Fenced | Stop::Asked => false,
                 Stop::Unreachable | Stop::Closed => self.replier.sent() > 0,
             },
             last: true,
@@ -171,7 +178,7 @@ impl Execution<'_> {
         match stop {
             // The ingress is there and keeps the event for whoever must finish this in our place.
             Stop::Disconnected => self.end(vec![Section::Fault(fault)], &event).await,
-            Stop::Unreachable | Stop::Closed | Stop::Fenced => {
+            Stop::Unreachable | Stop::Closed | Stop::Fenced | Stop::Asked => {
                 self.work.job.ask(false);
                 if let Some(record) = self.work.record(&event) {
                     record.store_for_sure(self.work).await;

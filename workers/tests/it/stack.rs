@@ -14,10 +14,11 @@ use proto::dialect::Dialect;
 use proto::envelope::{Body, Envelope, OnDisconnect};
 use proto::event::Event;
 use proto::id::{IngressId, RequestId};
-use proto::nats::{Link, LinkOptions, StreamOptions, declare};
+use proto::nats::{Found, Link, LinkOptions, Results, StreamOptions, declare};
 use proto::reply::{Frame, Section};
 use proto::seal::{KeyRing, Wrapper};
 use proto::secret::Secret;
+use proto::stored::Key;
 use proto::subject::{self, Lane};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -183,6 +184,7 @@ impl Stack {
             strict: false,
             anthropic_version: None,
             anthropic_beta: None,
+            kept: None,
             client_request_id: None,
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
             path: Vec::new(),
@@ -202,6 +204,11 @@ impl Stack {
         let sent = self.link.js.publish_with_headers(target, envelope.to_headers().unwrap(), payload).await;
         sent.unwrap().await.unwrap();
         request
+    }
+
+    /// The response that is kept under this id.
+    pub async fn kept(&self, id: &str) -> Option<Found> {
+        Results::new(self.link.clone()).read(&Key::new("acme", id), &self.ring, PATIENCE).await.unwrap()
     }
 
     /// The next frame.

@@ -55,6 +55,7 @@ pub async fn start(acts: Vec<Act>) -> (String, Arc<Seen>) {
     let seen = Arc::new(Seen { acts: Mutex::new(acts.into()), ..Seen::default() });
     let router = axum::Router::new()
         .route("/v1/chat/completions", post(answer))
+        .route("/v1/responses", post(answer))
         .layer(DefaultBodyLimit::disable())
         .with_state(Arc::clone(&seen));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

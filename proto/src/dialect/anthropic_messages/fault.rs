@@ -54,6 +54,7 @@ pub fn status(fault: &Fault) -> u16 {
         | FaultCode::RequestTooLarge
         | FaultCode::RequestTimeout
         | FaultCode::InvalidApiKey
+        | FaultCode::PreviousResponseNotFound
         | FaultCode::ModelNotFound
         | FaultCode::NotFound
         | FaultCode::MethodNotAllowed
@@ -141,7 +142,9 @@ mod tests {
     #[test]
     fn every_code_has_its_status_and_type() {
         let expected = |code| match code {
-            FaultCode::InvalidRequest | FaultCode::UpstreamRefused => (400, "invalid_request_error"),
+            FaultCode::InvalidRequest | FaultCode::UpstreamRefused | FaultCode::PreviousResponseNotFound => {
+                (400, "invalid_request_error")
+            }
             FaultCode::RequestTooLarge => (413, "request_too_large"),
             FaultCode::RequestTimeout => (408, "timeout_error"),
             FaultCode::InvalidApiKey => (401, "authentication_error"),

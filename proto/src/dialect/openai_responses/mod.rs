@@ -13,6 +13,7 @@
 //! | `relay` | a provider's answer, passed on |
 //! | `object` | the response object and the ids made for it |
 //! | `state` | what is kept between requests, background responses |
+//! | `kept` | answers of which a copy is kept |
 //! | `usage`, `names`, `bound` | numbers; tools in namespaces; encrypted reasoning with its id |
 //! | `fault` | what Forebay says itself |
 //!
@@ -22,6 +23,7 @@ mod bound;
 mod decode;
 mod encode;
 mod fault;
+mod kept;
 mod names;
 mod object;
 mod read;
@@ -38,9 +40,10 @@ pub use super::openai_chat::{Scan, read_error};
 pub use decode::decode_request;
 pub use encode::encode_request;
 pub use fault::{fault_body, fault_event};
+pub use kept::{KeptStream, Mark, Named, event_number, input_of_body, marked, named, response_event};
 pub use object::response_id;
 pub use read::{decode_response, decoder};
 pub use relay::{ResponsesStream, read_answer};
-pub use scan::{rewrite, scan, scan_state};
+pub use scan::{rewrite, scan, scan_all, scan_state};
 pub use state::{cancelled, failed, in_progress, input_items, items_of, queued, with_id, with_previous};
 pub use write::{encode_response, encoder};

@@ -135,6 +135,15 @@ pub fn scan(body: &[u8]) -> Result<Scan, Fault> {
     Wanted::read(body)?.scan()
 }
 
+/// Both [`scan`] and [`scan_state`] in one pass.
+///
+/// # Errors
+/// Those of both.
+pub fn scan_all(body: &[u8]) -> Result<(Scan, State), Fault> {
+    let wanted = Wanted::read(body)?;
+    Ok((wanted.scan()?, wanted.state()?))
+}
+
 /// Reads what a caller's body says about state kept between requests.
 ///
 /// # Errors

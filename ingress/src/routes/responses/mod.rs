@@ -1,4 +1,10 @@
-//! `POST /v1/responses`
+//! `POST /v1/responses`, and what can be done with a response that is kept: fetched, listed, removed.
+
+mod input_items;
+mod kept;
+
+pub(crate) use input_items::input_items;
+pub(crate) use kept::{delete, retrieve};
 
 use std::sync::Arc;
 
