@@ -9,6 +9,7 @@
 //! | tool call | `tool_calls[]`, or `function_call` for a caller that offered `functions` |
 //! | opaque data of a call | `extra_content.google.thought_signature`, what is none under `forebay.opaque` |
 //! | citation | `annotations` |
+//! | picture | `images[]`, which OpenAI itself does not have |
 //! | hosted item, opaque data of a text | nothing: there is no place for it |
 //! | usage | `usage`, always there of a whole answer, in a chunk of its own where asked for |
 //! | stop, stop sequence, pause | `stop` (`tool_calls` if any was called) |
@@ -29,6 +30,7 @@ use serde_json::{Map, Value, json};
 use super::decode::LEGACY;
 use crate::canonical::{Finish, FinishReason, Opaque, OpaqueKind};
 use crate::dialect::codec::{Encoder, Reply};
+use crate::dialect::gemini;
 
 pub use self::whole::encode_response;
 
@@ -99,6 +101,12 @@ fn extra_content(opaque: &[Opaque], reply: &Reply) -> Option<Value> {
         extra.insert("forebay".into(), json!({"opaque": others}));
     }
     (!extra.is_empty()).then_some(Value::Object(extra))
+}
+
+/// A picture that the model made, as clients of servers that speak this dialect read it (OpenRouter, LiteLLM).
+fn image(raw: &Value) -> Option<Value> {
+    let (kind, data) = gemini::picture(raw)?;
+    Some(json!({"type": "image_url", "image_url": {"url": format!("data:{kind};base64,{data}")}}))
 }
 
 /// A citation as Chat has it; one that is not OpenAI's stays as it stood.

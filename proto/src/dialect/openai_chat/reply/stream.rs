@@ -6,7 +6,7 @@ use bytes::{BufMut, BytesMut};
 use serde_json::Value;
 
 use super::thought::Thought;
-use super::{Came, annotation, explanation, extra_content, finish_word, id, is_legacy, model, usage};
+use super::{Came, annotation, explanation, extra_content, finish_word, id, image, is_legacy, model, usage};
 use crate::canonical::{CallKind, Delta, Event, Finish, Item, Meta, Opaque};
 use crate::dialect::codec::{Encoder, Reply};
 use crate::usage::Reported;
@@ -128,7 +128,14 @@ impl ChatEncoder {
                     opaque: Vec::new(),
                 })
             }
-            Item::Hosted { .. } => Open::Unseen,
+            Item::Hosted { raw } => {
+                if let Some(image) = image(&raw) {
+                    self.delta(out, None, |out| {
+                        out.extend_from_slice(format!(r#""images":[{image}]"#).as_bytes());
+                    });
+                }
+                Open::Unseen
+            }
         };
         if let Some(before) = self.open.insert(i, open) {
             self.close(i, before, out);

@@ -240,6 +240,22 @@ fn callers_of_functions_read_function_calls() {
     assert_eq!(choice["message"]["function_call"], json!({"name": "f", "arguments": "{\"a\":1}"}));
 }
 
+#[test]
+fn a_picture_is_handed_on() {
+    let raw = json!({"inlineData": {"mimeType": "image/png", "data": "AA=="}});
+    let events = [
+        Event::ItemStart { i: 0, item: Item::Hosted { raw } },
+        Event::ItemEnd { i: 0 },
+        Event::Finish(Finish::new(FinishReason::Stop)),
+    ];
+    let images = json!([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]);
+    let body = super::encode_response(&fold(events.clone()), &reply(asked(), false));
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["choices"][0]["message"]["images"], images);
+    let stream = streamed(&events, reply(asked(), false));
+    assert!(stream.contains(&format!(r#""delta":{{"images":{images}}}"#)), "{stream}");
+}
+
 /// Text, refusal, thoughts, calls with their arguments, citations, and the end.
 type Told = (String, String, String, Vec<(Item, String)>, Value, Option<Finish>);
 

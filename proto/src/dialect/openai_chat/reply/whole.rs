@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::thought::Thought;
-use super::{Came, annotation, explanation, extra_content, finish_word, id, is_legacy, model, usage};
+use super::{Came, annotation, explanation, extra_content, finish_word, id, image, is_legacy, model, usage};
 use crate::canonical::{CallKind, Folded, Item, Meta, Opaque, Response};
 use crate::dialect::codec::Reply;
 
@@ -48,6 +48,7 @@ struct Message {
     index: u32,
     annotations: Vec<Value>,
     calls: Vec<Value>,
+    images: Vec<Value>,
     chars: u64,
 }
 
@@ -90,7 +91,7 @@ impl Message {
                 }
                 self.calls.push(call);
             }
-            Item::Hosted { .. } => {}
+            Item::Hosted { raw } => self.images.extend(image(raw)),
         }
     }
 
@@ -111,6 +112,9 @@ impl Message {
         }
         if !self.details.is_empty() {
             message.insert("reasoning_details".into(), Value::Array(self.details));
+        }
+        if !self.images.is_empty() {
+            message.insert("images".into(), Value::Array(self.images));
         }
         if !self.calls.is_empty() && self.legacy {
             let mut call = self.calls.swap_remove(0);

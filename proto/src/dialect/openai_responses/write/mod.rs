@@ -32,6 +32,7 @@ use super::object::{self, Status, made_id};
 use super::usage;
 use crate::canonical::{CallKind, Delta, Event, Finish, FinishReason, Folded, Item, Meta, Response};
 use crate::dialect::codec::{Encoder, Reply};
+use crate::dialect::gemini;
 use crate::usage::{Estimate, Reported, estimate_tokens, reconcile};
 
 /// How much of an answer is kept for the events that repeat it; what comes beyond is only passed on.
@@ -202,9 +203,16 @@ impl Writer {
         self.open.insert(i, open);
     }
 
-    /// Items of other dialects have no place here.
+    /// Items of other dialects have no place here, but for pictures.
     fn hosted(&mut self, raw: Value, out: &mut BytesMut) {
         let at = self.output.len();
+        let raw = match gemini::picture(&raw) {
+            Some((_, data)) => {
+                let id = made_id("ig", self.reply.request, at);
+                json!({ "id": id, "type": "image_generation_call", "status": "completed", "result": data })
+            }
+            None => raw,
+        };
         if !open::is_native(&raw) {
             return;
         }
