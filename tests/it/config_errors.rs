@@ -31,7 +31,7 @@ name = "one"
 kind = "opanai"
 [[providers]]
 name = "two"
-kind = "anthropic"
+kind = "vertex"
 [[providers]]
 name = "three"
 kind = "openai_compatible"

@@ -12,6 +12,8 @@ use crate::secret::Secret;
 /// What every token of ours begins with. No provider's own does.
 const PREFIX: &str = "fb1.";
 const TAG_BYTES: usize = 16;
+/// No token has fewer characters behind its prefix: the tag alone takes as many.
+const TOKEN_CHARS_MIN: usize = 22;
 
 /// A provider's opaque data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +96,12 @@ impl Carrier {
 
     /// Whether a body holds what may be a token of ours: then its bytes must not be passed on unread.
     pub fn may_be_in(body: &[u8]) -> bool {
-        memchr::memmem::find(body, b"\"fb1.").is_some()
+        memchr::memmem::find_iter(body, b"\"fb1.").any(|at| {
+            let rest = body.get(at + 5..).unwrap_or_default();
+            let length =
+                rest.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')).count();
+            length >= TOKEN_CHARS_MIN && rest.get(length) == Some(&b'"')
+        })
     }
 
     /// Always there: HMAC takes keys of any length.
@@ -119,6 +126,9 @@ mod tests {
         let back = carrier.unwrap(&token).unwrap();
         assert_eq!(back, Opaque { origin: Some(origin.clone()), ..opaque });
         assert_eq!(carrier.wrap(&back, &Origin { provider: "x".into(), model: "y".into() }), token);
+        for harmless in ["\"fb1.\"", "\"fb1.0 is a version\"", "fb1.AAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+            assert!(!Carrier::may_be_in(harmless.as_bytes()), "{harmless}");
+        }
         let other = Carrier::new(&Secret::new([8; 32]));
         assert_eq!(other.unwrap(&token), None);
         for bad in ["", "fb1.", "fb1.AAAA", "Eo==", &token[..token.len() - 2]] {

@@ -31,6 +31,10 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 
 /// A token is renewed this long before it ends.
 const MARGIN: Duration = Duration::from_mins(5);
+/// After a renewal that failed the next one waits so long.
+const PAUSE: Duration = Duration::from_secs(5);
+/// No token is kept longer, in seconds.
+const LIVES_MAX_S: u64 = 24 * 3600;
 /// How long the token service may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest answer of the token service, in bytes.
@@ -40,7 +44,23 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Entra {
     source: Source,
-    current: Mutex<Option<(HeaderValue, Instant)>>,
+    current: Mutex<Current>,
+}
+
+#[derive(Debug, Default)]
+struct Current {
+    token: Option<Token>,
+    /// No renewal before this: the last one failed.
+    not_before: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Token {
+    value: HeaderValue,
+    /// When it should be renewed.
+    renew: Instant,
+    /// When it ends.
+    ends: Instant,
 }
 
 #[derive(Debug)]
@@ -63,7 +83,7 @@ impl Entra {
     ) -> Result<(Self, Secret<String>), CredentialError> {
         if let Ok(token) = secrets::variable(READY_TOKEN) {
             let source = Source::Ready(sensitive(&format!("Bearer {}", token.expose()))?);
-            return Ok((Self { source, current: Mutex::new(None) }, token));
+            return Ok((Self { source, current: Mutex::default() }, token));
         }
         let tenant = secrets::variable(TENANT)?;
         let id = secrets::variable(CLIENT)?;
@@ -85,7 +105,7 @@ impl Entra {
         let print = Secret::new(format!("{url} {} {print}", id.expose()));
         let scope = or(SCOPE, SCOPE_DEFAULT);
         let source = Source::Service { client, url, tenant_client: id.expose().clone(), scope, proof };
-        Ok((Self { source, current: Mutex::new(None) }, print))
+        Ok((Self { source, current: Mutex::default() }, print))
     }
 
     /// The header of a call. One renewal runs at a time; the others wait for it.
@@ -97,17 +117,43 @@ impl Entra {
             }
         };
         let mut current = self.current.lock().await;
-        if let Some((value, until)) = current.as_ref().filter(|(_, until)| Instant::now() < *until) {
-            let _until = until;
-            return Ok(value.clone());
+        let now = Instant::now();
+        if let Some(token) = current.token.as_ref().filter(|token| now < token.renew) {
+            return Ok(token.value.clone());
         }
-        let form = form(id, scope, proof).await?;
-        let (value, lives) = tokio::time::timeout(PATIENCE, fetch(client, url, form))
-            .await
-            .map_err(|elapsed| CredentialError::Token(Box::new(elapsed)))??;
-        *current = Some((value.clone(), Instant::now() + lives.saturating_sub(MARGIN)));
-        Ok(value)
+        let old = current.token.as_ref().filter(|token| now < token.ends).map(|token| token.value.clone());
+        if current.not_before.is_some_and(|at| now < at) {
+            return old.ok_or_else(|| CredentialError::Token("it failed a moment ago".into()));
+        }
+        match renew(client, url, id, scope, proof).await {
+            Ok((value, lives)) => {
+                let token = Token {
+                    value: value.clone(),
+                    renew: now + lives - MARGIN.min(lives / 2),
+                    ends: now + lives,
+                };
+                *current = Current { token: Some(token), not_before: None };
+                Ok(value)
+            }
+            Err(error) => {
+                current.not_before = Some(Instant::now() + PAUSE);
+                old.ok_or(error)
+            }
+        }
     }
+}
+
+async fn renew(
+    client: &Client,
+    url: &Url,
+    id: &str,
+    scope: &str,
+    proof: &Proof,
+) -> Result<(HeaderValue, Duration), CredentialError> {
+    let form = form(id, scope, proof).await?;
+    tokio::time::timeout(PATIENCE, fetch(client, url, form))
+        .await
+        .map_err(|elapsed| CredentialError::Token(Box::new(elapsed)))?
 }
 
 /// The form of the client credentials flow.
@@ -155,6 +201,6 @@ async fn fetch(
     let token = answer["access_token"]
         .as_str()
         .ok_or_else(|| CredentialError::Token("its answer holds no token".into()))?;
-    let lives = answer["expires_in"].as_u64().unwrap_or(0);
+    let lives = answer["expires_in"].as_u64().unwrap_or(0).min(LIVES_MAX_S);
     Ok((sensitive(&format!("Bearer {token}"))?, Duration::from_secs(lives)))
 }

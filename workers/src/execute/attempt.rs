@@ -92,6 +92,11 @@ impl Execution<'_> {
             }
         };
         let _permit = self.permit(&upstream).await;
+        if self.work.left().is_zero() {
+            self.k -= 1;
+            self.too_late().await;
+            return Attempted::Settled;
+        }
         if let Err(failure) = self.announce(hop).await {
             return Attempted::Failed(Box::new(failed(upstream, failure, trace)));
         }
@@ -108,7 +113,7 @@ impl Execution<'_> {
             stream: self.work.envelope.stream,
             attempt: self.attempt_id(),
             traceparent: self.work.job.traceparent.as_deref(),
-            limits: self.limits(trace.started),
+            limits: self.limits(),
         };
         if call.stream {
             self.attempt_stream(hop, &call, &upstream, trace).await
@@ -163,7 +168,7 @@ impl Execution<'_> {
                 Attempted::Settled
             }
             Err(Ended::Failed(failure)) => {
-                let used = self.used(&trace, None, 0);
+                let used = self.used(&trace, failure.reported.as_ref(), 0);
                 Attempted::Failed(Box::new(Failed { used, ..failed(Arc::clone(upstream), failure, trace) }))
             }
         }
@@ -278,10 +283,10 @@ impl Execution<'_> {
         }
     }
 
-    fn limits(&self, started: Instant) -> Limits {
+    fn limits(&self) -> Limits {
         let config = &self.work.worker.config;
         Limits {
-            first_byte: started + config.first_byte_timeout,
+            first_byte: config.first_byte_timeout,
             deadline: self.work.deadline,
             idle: config.idle_timeout(),
             bytes_max: config.answer_bytes_max,

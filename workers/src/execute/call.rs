@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use http::{StatusCode, header};
 use proto::dialect::Dialect;
 use proto::dialect::exchange::Exchange;
@@ -16,6 +17,8 @@ use super::failure::{Failure, Limits};
 use crate::error::chain;
 use crate::http::{Outgoing, Upstream};
 
+/// Calls that run at once where one attempt takes several.
+const CALLS_AT_ONCE: usize = 8;
 /// How much of an error's body is read.
 const ERROR_BYTES_MAX: usize = 64 * 1024;
 /// How long an error's body may take.
@@ -30,6 +33,8 @@ pub(super) struct Trace {
     pub(super) sent: bool,
     /// The provider's status.
     pub(super) status: Option<StatusCode>,
+    /// Whether it was a success, be it only of one call among several.
+    billed: bool,
     /// From sending to the first content.
     pub(super) first_byte: Option<Duration>,
 }
@@ -37,7 +42,7 @@ pub(super) struct Trace {
 impl Trace {
     /// A call that starts now.
     pub(super) fn new() -> Self {
-        Self { started: Instant::now(), sent: false, status: None, first_byte: None }
+        Self { started: Instant::now(), sent: false, status: None, billed: false, first_byte: None }
     }
 
     /// Notes that content is there.
@@ -47,7 +52,7 @@ impl Trace {
 
     /// Whether the provider may have worked, and may bill for it, without having said how much.
     pub(super) fn may_be_billed(&self) -> bool {
-        self.sent && self.status.is_none_or(|status| status == StatusCode::OK)
+        self.billed || (self.sent && self.status.is_none())
     }
 }
 
@@ -65,10 +70,12 @@ pub(super) struct Call<'a> {
 impl Call<'_> {
     /// Sends, and reads the head of the answer. Anything but a success of the type asked for is a failure.
     pub(super) async fn open(&self, body: &Bytes, trace: &mut Trace) -> Result<Response, Failure> {
-        let request = self.limits.wait(self.limits.first_byte, self.prepare(body)).await??;
+        // The first content of each of several calls may take as long as that of one.
+        let first_byte = trace.started + self.limits.first_byte;
+        let request = self.limits.wait(first_byte, self.prepare(body)).await??;
         trace.sent = true;
         let sent = self.upstream.send(request);
-        let response = match self.limits.wait(self.limits.first_byte, sent).await? {
+        let response = match self.limits.wait(first_byte, sent).await? {
             Ok(response) => response,
             Err(error) => {
                 trace.sent = !error.is_connect();
@@ -76,6 +83,7 @@ impl Call<'_> {
             }
         };
         trace.status = Some(response.status());
+        trace.billed = response.status() == StatusCode::OK;
         if response.status() != StatusCode::OK {
             return Err(self.refusal(response).await);
         }
@@ -121,14 +129,46 @@ impl Call<'_> {
         (self.upstream.adapter.classify)(status, &headers, &body).into()
     }
 
-    /// Makes the call, or all calls one after the other where it takes several, and reads the whole answer.
+    /// Makes the call, or all of them where it takes several, and reads the whole answer.
     pub(super) async fn whole(&self, trace: &mut Trace) -> Result<(Bytes, Answer), Failure> {
-        let mut answers = Vec::with_capacity(self.exchange.bodies.len());
-        for body in &self.exchange.bodies {
-            let response = self.open(body, trace).await?;
-            answers.push(self.read(response, trace).await?);
+        let answers = match self.exchange.bodies.as_slice() {
+            [body] => {
+                let response = self.open(body, trace).await?;
+                vec![self.read(response, trace).await?]
+            }
+            several => self.several(several, trace).await?,
+        };
+        self.exchange
+            .answer(answers)
+            .map_err(|unread| Failure { reported: unread.reported, ..Failure::broken(unread.bad.fault()) })
+    }
+
+    /// All answers or none, a few calls at once.
+    async fn several(&self, bodies: &[Bytes], trace: &mut Trace) -> Result<Vec<Bytes>, Failure> {
+        let one = async |body: &Bytes| {
+            let mut own = Trace::new();
+            let answer = async {
+                let response = self.open(body, &mut own).await?;
+                self.read(response, &mut own).await
+            };
+            let answer = answer.await;
+            (own, answer)
+        };
+        trace.sent = true;
+        let mut calls = futures_util::stream::iter(bodies).map(one).buffered(CALLS_AT_ONCE);
+        let (mut answers, mut bytes) = (Vec::with_capacity(bodies.len()), 0);
+        while let Some((own, answer)) = calls.next().await {
+            trace.status = own.status;
+            trace.billed |= own.billed;
+            trace.content();
+            let answer = answer?;
+            bytes += answer.len();
+            if bytes > self.limits.bytes_max {
+                return Err(Failure::too_large());
+            }
+            answers.push(answer);
         }
-        self.exchange.answer(answers).map_err(|bad| Failure::broken(bad.fault()))
+        Ok(answers)
     }
 
     /// Reads a whole answer, byte for byte.

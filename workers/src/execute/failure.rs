@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proto::fault::{Fault, FaultCode};
+use proto::usage::Reported;
 use tokio::time::Instant;
 
 use crate::providers::Refusal;
@@ -17,21 +18,23 @@ pub(super) struct Failure {
     pub(super) hint: Option<Duration>,
     /// What the caller is told if it is the last word.
     pub(super) fault: Fault,
+    /// What the provider said all the same that it used.
+    pub(super) reported: Option<Reported>,
 }
 
 impl Failure {
     fn new(class: Class, code: FaultCode, message: &str) -> Self {
-        Self { class: Some(class), hint: None, fault: Fault::new(code, message) }
+        Self { class: Some(class), hint: None, fault: Fault::new(code, message), reported: None }
     }
 
     /// A failure that ends the request.
     pub(super) fn last(fault: Fault) -> Self {
-        Self { class: None, hint: None, fault }
+        Self { class: None, hint: None, fault, reported: None }
     }
 
     /// A success that is no answer, or an answer that broke off.
     pub(super) fn broken(fault: Fault) -> Self {
-        Self { class: Some(Class::Transient), hint: None, fault }
+        Self { class: Some(Class::Transient), hint: None, fault, reported: None }
     }
 
     /// The call could not be made ready: its credentials are not to be had.
@@ -67,15 +70,15 @@ impl Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self { class: Some(refusal.class), hint: refusal.hint, fault: refusal.fault }
+        Self { class: Some(refusal.class), hint: refusal.hint, fault: refusal.fault, reported: None }
     }
 }
 
 /// The times that bound one attempt.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// When the first content must be there.
-    pub(super) first_byte: Instant,
+    /// From sending to the first content.
+    pub(super) first_byte: Duration,
     /// When the caller stops waiting.
     pub(super) deadline: Instant,
     /// How long the provider may be silent once it has begun.

@@ -73,6 +73,8 @@ impl Execution<'_> {
     async fn run(&mut self) {
         let mut at = 0;
         let mut tries_here = 0;
+        // What the last provider that was called said: it counts for more than that the next one cannot be asked.
+        let mut said: Option<Fault> = None;
         loop {
             if let Some(stop) = self.work.job.stopped_now() {
                 return self.unwanted(stop).await;
@@ -91,10 +93,13 @@ impl Execution<'_> {
                     continue;
                 }
                 Attempted::Unfit(fault) => {
-                    return self.work.close(CloseReason::Refused, None, Some(*fault)).await;
+                    let fault = said.unwrap_or(*fault);
+                    return self.work.close(CloseReason::Refused, None, Some(fault)).await;
                 }
             };
+            said = Some(failed.failure.fault.clone());
             if failed.failure.class == Some(Class::Stale) && !failed.begun && !self.forget {
+                failed.upstream.metrics.retry();
                 self.forget = true;
                 tries_here -= 1;
                 self.pass_over(&hop, failed).await;
@@ -114,6 +119,7 @@ impl Execution<'_> {
                     self.pass_over(&hop, failed).await;
                     at += 1;
                     tries_here = 0;
+                    self.forget = false;
                 }
             }
         }
@@ -154,7 +160,7 @@ impl Execution<'_> {
     }
 
     /// The deadline passed between two attempts.
-    async fn too_late(&self) {
+    pub(super) async fn too_late(&self) {
         let fault = Fault::new(FaultCode::UpstreamTimeout, "The request's deadline passed.");
         self.work.close(CloseReason::DeadlineExceeded, None, Some(fault)).await;
     }

@@ -51,7 +51,7 @@ impl<'a> Relay<'a> {
         trace: &mut Trace,
     ) -> Result<(), Failure> {
         let limits = &call.limits;
-        let mut silence = limits.first_byte;
+        let mut silence = trace.started + limits.first_byte;
         while !self.stream.is_done() {
             let chunk = match self.flush_at() {
                 None => limits.wait(silence, response.chunk()).await?,

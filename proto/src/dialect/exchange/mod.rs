@@ -10,11 +10,12 @@ use bytes::Bytes;
 use super::codec::{Decoder, Encoded, Encoder, Relay, Reply, Target, Wrapped};
 use super::openai_chat::{self, Answer, ChatStream, StreamOptions};
 use super::translate::{Meter, Translation};
-use super::{BadAnswer, Dialect};
+use super::{BadAnswer, Dialect, anthropic_messages, bedrock_converse, embeddings, gemini, openai_responses};
 use crate::canonical::{Carrier, Event, Request, Warnings, fold};
 use crate::fault::{Fault, FaultCode};
 use crate::id::RequestId;
 use crate::money::Price;
+use crate::usage::Reported;
 
 const ANTHROPIC_VERSION: &str = "anthropic-version";
 const ANTHROPIC_BETA: &str = "anthropic-beta";
@@ -145,9 +146,9 @@ impl Exchange {
         match &self.way {
             Way::Forward(forward) => match self.dialect {
                 Dialect::AnthropicMessages => {
-                    Box::new(super::anthropic_messages::MessagesStream::new(&forward.model))
+                    Box::new(anthropic_messages::MessagesStream::new(&forward.model))
                 }
-                Dialect::OpenaiResponses => Box::new(super::openai_responses::ResponsesStream::new()),
+                Dialect::OpenaiResponses => Box::new(openai_responses::ResponsesStream::new()),
                 _ => Box::new(ChatStream::new(forward.options.clone())),
             },
             // Embeddings are never streamed.
@@ -167,48 +168,80 @@ impl Exchange {
     /// The caller's whole answer out of the provider's, one for each body.
     ///
     /// # Errors
-    /// [`BadAnswer`] if it is none.
-    pub fn answer(&self, mut bodies: Vec<Bytes>) -> Result<(Bytes, Answer), BadAnswer> {
-        if let Way::Embed(embed) = &self.way {
-            return embed.answer(&bodies);
-        }
-        let body = bodies.pop().unwrap_or_default();
+    /// [`Unread`] if it is none.
+    pub fn answer(&self, mut bodies: Vec<Bytes>) -> Result<(Bytes, Answer), Unread> {
         match &self.way {
-            Way::Embed(_) => Err(BadAnswer::NotACompletion),
-            Way::Forward(forward) => match self.dialect {
-                Dialect::AnthropicMessages => super::anthropic_messages::read_answer(&body)
-                    .map(|answer| (super::anthropic_messages::rename_answer(&body, &forward.model), answer)),
-                Dialect::OpenaiResponses => {
-                    super::openai_responses::read_answer(&body).map(|answer| (body, answer))
+            Way::Embed(embed) => embed.answer(&bodies).map_err(|bad| Unread { bad, reported: None }),
+            Way::Forward(forward) => {
+                let body = bodies.pop().unwrap_or_default();
+                let read = match self.dialect {
+                    Dialect::AnthropicMessages => anthropic_messages::read_answer(&body),
+                    Dialect::OpenaiResponses => openai_responses::read_answer(&body),
+                    Dialect::OpenaiEmbeddings => embeddings::read_answer(&body),
+                    _ => openai_chat::read_answer(&body),
+                };
+                match read {
+                    Ok(answer) if self.dialect == Dialect::AnthropicMessages => {
+                        Ok((anthropic_messages::rename_answer(&body, &forward.model), answer))
+                    }
+                    Ok(answer) => Ok((body, answer)),
+                    Err(bad) => {
+                        let mut events = Vec::new();
+                        let _said_already = decode_response(self.dialect, &body, &mut events);
+                        Err(Unread::after(bad, &events))
+                    }
                 }
-                Dialect::OpenaiEmbeddings => {
-                    super::embeddings::read_answer(&body).map(|answer| (body, answer))
-                }
-                _ => openai_chat::read_answer(&body).map(|answer| (body, answer)),
-            },
+            }
             Way::Translate(way) => {
+                let body = bodies.pop().unwrap_or_default();
                 let mut events = Vec::new();
-                decode_response(self.dialect, &body, &mut events)?;
-                let mut meter = Meter::new(way.wrapped.clone()).with_renamed(way.renamed.clone());
-                let mut passed = Vec::with_capacity(events.len());
-                for event in events {
-                    meter.pass(event, &mut |event| passed.push(event));
+                if let Err(bad) = decode_response(self.dialect, &body, &mut events) {
+                    return Err(Unread::after(bad, &events));
                 }
-                let response = fold(passed);
-                let answer =
-                    Answer { reported: meter.reported(), output_chars: meter.output_chars(), choices: 1 };
-                Ok((encode_response(way.caller, &response, &way.reply), answer))
+                Ok(way.answer(events))
             }
         }
+    }
+}
+
+/// A whole answer that is none, and what it said all the same that it used.
+#[derive(Debug)]
+pub struct Unread {
+    /// Why it is none.
+    pub bad: BadAnswer,
+    /// The provider's numbers, if it gave any.
+    pub reported: Option<Reported>,
+}
+
+impl Unread {
+    fn after(bad: BadAnswer, events: &[Event]) -> Self {
+        let last = events.iter().rev().find_map(|event| match event {
+            Event::Usage(reported) => Some(*reported),
+            _ => None,
+        });
+        Self { bad, reported: last }
+    }
+}
+
+impl Translate {
+    fn answer(&self, events: Vec<Event>) -> (Bytes, Answer) {
+        let mut meter = Meter::new(self.wrapped.clone()).with_renamed(self.renamed.clone());
+        let mut passed = Vec::with_capacity(events.len());
+        for event in events {
+            meter.pass(event, &mut |event| passed.push(event));
+        }
+        let response = fold(passed);
+        let answer = Answer { reported: meter.reported(), output_chars: meter.output_chars(), choices: 1 };
+        (encode_response(self.caller, &response, &self.reply), answer)
     }
 }
 
 fn forward(ask: &Ask<'_>, target: &Target<'_>, dialect: Dialect) -> Result<Exchange, Fault> {
     let model = &target.origin.model;
     let body = match dialect {
-        Dialect::AnthropicMessages => super::anthropic_messages::rewrite(ask.body, model)?,
-        Dialect::OpenaiResponses => super::openai_responses::rewrite(ask.body, model)?,
-        Dialect::OpenaiEmbeddings => super::embeddings::rewrite(ask.body, model)?,
+        Dialect::AnthropicMessages => anthropic_messages::rewrite(ask.body, model)?,
+        Dialect::OpenaiResponses => openai_responses::rewrite(ask.body, model)?,
+        Dialect::OpenaiEmbeddings => embeddings::rewrite(ask.body, model)?,
         _ => openai_chat::rewrite(ask.body, model)?,
     };
     let options = StreamOptions {
@@ -245,8 +278,8 @@ fn unserved(dialect: Dialect) -> Fault {
 fn decode_request(ask: &Ask<'_>) -> Result<Request, Fault> {
     match ask.dialect {
         Dialect::OpenaiChat => openai_chat::decode_request(ask.body, ask.carrier),
-        Dialect::OpenaiResponses => super::openai_responses::decode_request(ask.body, ask.carrier),
-        Dialect::AnthropicMessages => super::anthropic_messages::decode_request(ask.body, ask.carrier),
+        Dialect::OpenaiResponses => openai_responses::decode_request(ask.body, ask.carrier),
+        Dialect::AnthropicMessages => anthropic_messages::decode_request(ask.body, ask.carrier),
         other => Err(unserved(other)),
     }
 }
@@ -259,46 +292,46 @@ fn encode_request(
 ) -> Result<Encoded, Fault> {
     match dialect {
         Dialect::OpenaiChat => openai_chat::encode_request(request, target, warnings),
-        Dialect::OpenaiResponses => super::openai_responses::encode_request(request, target, warnings),
-        Dialect::AnthropicMessages => super::anthropic_messages::encode_request(request, target, warnings),
-        Dialect::Gemini => super::gemini::encode_request(request, target, warnings),
-        Dialect::BedrockConverse => super::bedrock_converse::encode_request(request, target, warnings),
+        Dialect::OpenaiResponses => openai_responses::encode_request(request, target, warnings),
+        Dialect::AnthropicMessages => anthropic_messages::encode_request(request, target, warnings),
+        Dialect::Gemini => gemini::encode_request(request, target, warnings),
+        Dialect::BedrockConverse => bedrock_converse::encode_request(request, target, warnings),
         Dialect::OpenaiEmbeddings => Err(unserved(dialect)),
     }
 }
 
 fn decoder(dialect: Dialect, model: &str) -> Box<dyn Decoder> {
     match dialect {
-        Dialect::OpenaiResponses => super::openai_responses::decoder(),
-        Dialect::AnthropicMessages => super::anthropic_messages::decoder(),
-        Dialect::Gemini => super::gemini::decoder(),
-        Dialect::BedrockConverse => super::bedrock_converse::decoder_of(model),
+        Dialect::OpenaiResponses => openai_responses::decoder(),
+        Dialect::AnthropicMessages => anthropic_messages::decoder(),
+        Dialect::Gemini => gemini::decoder(),
+        Dialect::BedrockConverse => bedrock_converse::decoder_of(model),
         Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => openai_chat::decoder(),
     }
 }
 
 fn decode_response(dialect: Dialect, body: &[u8], out: &mut Vec<Event>) -> Result<(), BadAnswer> {
     match dialect {
-        Dialect::OpenaiResponses => super::openai_responses::decode_response(body, out),
-        Dialect::AnthropicMessages => super::anthropic_messages::decode_response(body, out),
-        Dialect::Gemini => super::gemini::decode_response(body, out),
-        Dialect::BedrockConverse => super::bedrock_converse::decode_response(body, out),
+        Dialect::OpenaiResponses => openai_responses::decode_response(body, out),
+        Dialect::AnthropicMessages => anthropic_messages::decode_response(body, out),
+        Dialect::Gemini => gemini::decode_response(body, out),
+        Dialect::BedrockConverse => bedrock_converse::decode_response(body, out),
         Dialect::OpenaiChat | Dialect::OpenaiEmbeddings => openai_chat::decode_response(body, out),
     }
 }
 
 fn encoder(caller: Dialect, reply: Reply) -> Box<dyn Encoder> {
     match caller {
-        Dialect::OpenaiResponses => super::openai_responses::encoder(reply),
-        Dialect::AnthropicMessages => super::anthropic_messages::encoder(reply),
+        Dialect::OpenaiResponses => openai_responses::encoder(reply),
+        Dialect::AnthropicMessages => anthropic_messages::encoder(reply),
         _ => openai_chat::encoder(reply),
     }
 }
 
 fn encode_response(caller: Dialect, response: &crate::canonical::Response, reply: &Reply) -> Bytes {
     match caller {
-        Dialect::OpenaiResponses => super::openai_responses::encode_response(response, reply),
-        Dialect::AnthropicMessages => super::anthropic_messages::encode_response(response, reply.clone()),
+        Dialect::OpenaiResponses => openai_responses::encode_response(response, reply),
+        Dialect::AnthropicMessages => anthropic_messages::encode_response(response, reply.clone()),
         _ => openai_chat::encode_response(response, reply),
     }
 }

@@ -20,9 +20,7 @@ pub(crate) const ADAPTER: Adapter = Adapter {
         Dialect::OpenaiEmbeddings => None,
         _ => Some(Dialect::AnthropicMessages),
     },
-    path: |place| match place.dialect {
-        _ => "/v1/messages".to_owned(),
-    },
+    path: |_| "/v1/messages".to_owned(),
     classify,
 };
 

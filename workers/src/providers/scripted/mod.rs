@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::{StatusCode, header};
 use proto::config::ProviderKind;
+use proto::dialect::Dialect;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,7 +24,9 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     versions: &[],
     built_in: true,
     auth: Auth::Bearer,
-    dialect: compatible::dialect,
+    dialect: |caller, profile| {
+        compatible::dialect(caller, profile).filter(|dialect| *dialect == Dialect::OpenaiChat)
+    },
     path: compatible::path,
     classify: compatible::classify,
 };
