@@ -20,6 +20,10 @@ pub use openai_chat::{BadAnswer, BrokenStream, UpstreamError};
 
 use serde::{Deserialize, Serialize};
 
+/// The most items of an answer that comes in blocks or parts: more than any model gives, few enough to be kept for the
+/// callers whose dialects end with the whole.
+const ITEMS_MAX: u32 = 8192;
+
 /// A wire format: of callers, of providers, or of both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -65,8 +65,10 @@ fn whole_section(caller: Dialect, dialect: Dialect, case: &str, answer: &[u8]) -
             let full = matches!(case, "text" | "plain_text") || caller == dialect;
             format!("{}\n", show::answer(caller, &made, full))
         }
-        Err(BadAnswer::NotACompletion) => "not an answer\n".to_owned(),
-        Err(BadAnswer::Upstream(error)) => format!("an error: {error:?}\n"),
+        Err(unread) => match unread.bad {
+            BadAnswer::NotACompletion => "not an answer\n".to_owned(),
+            BadAnswer::Upstream(error) => format!("an error: {error:?}\n"),
+        },
     }
 }
 

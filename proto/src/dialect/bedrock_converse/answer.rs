@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::error::named;
 use super::usage;
 use crate::canonical::{CallKind, Delta, Event, Finish, FinishReason, Item, Meta, Opaque, OpaqueKind};
-use crate::dialect::{BrokenStream, UpstreamError};
+use crate::dialect::{BrokenStream, ITEMS_MAX, UpstreamError};
 use crate::usage::Reported;
 
 /// The most blocks that may be open at once.
@@ -313,7 +313,7 @@ impl Answer {
     ) -> Result<u32, BrokenStream> {
         self.start(out);
         self.close(block, out);
-        if self.open.len() >= OPEN_MAX {
+        if self.open.len() >= OPEN_MAX || self.next >= ITEMS_MAX {
             return Err(BrokenStream::TooLarge);
         }
         let i = self.next;

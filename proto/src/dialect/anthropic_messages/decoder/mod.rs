@@ -24,7 +24,7 @@ use crate::dialect::codec::Decoder;
 use crate::dialect::openai_chat::error::truthy_error;
 use crate::dialect::openai_chat::stream::EVENT_BYTES_MAX;
 use crate::dialect::sse::{self, Splitter};
-use crate::dialect::{BadAnswer, BrokenStream, UpstreamError};
+use crate::dialect::{BadAnswer, BrokenStream, ITEMS_MAX, UpstreamError};
 
 /// The most blocks that may be open at once; the dialect says one.
 const OPEN_MAX: usize = 1024;
@@ -221,6 +221,9 @@ impl State {
         self.close(index, out)?;
         if self.open.len() >= OPEN_MAX {
             return Err(BrokenStream::NotAChunk);
+        }
+        if self.next >= ITEMS_MAX {
+            return Err(BrokenStream::TooLarge);
         }
         let mut first = wire::Delta::default();
         let opened = match block.kind.as_deref().unwrap_or_default() {

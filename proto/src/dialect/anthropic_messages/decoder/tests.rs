@@ -56,6 +56,9 @@ fn what_is_held_has_a_limit() {
     let open = |index: usize| json!({"type": "content_block_start", "index": index, "content_block": {"type": "text"}});
     let many: Vec<Value> = (0..=OPEN_MAX).map(open).collect();
     assert_eq!(stream(&many).1, Err(BrokenStream::NotAChunk));
+    let close = |index: usize| json!({"type": "content_block_stop", "index": index});
+    let many: Vec<Value> = (0..9000).flat_map(|index| [open(index), close(index)]).collect();
+    assert_eq!(stream(&many).1, Err(BrokenStream::TooLarge));
 }
 
 #[test]

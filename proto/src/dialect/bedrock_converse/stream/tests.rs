@@ -185,3 +185,16 @@ fn a_garbled_answer_is_an_error_with_a_price() {
     );
     assert_eq!(fold(out).usage.unwrap().output_tokens, Some(4));
 }
+
+#[test]
+fn there_is_an_end_to_blocks() {
+    let many: Vec<u8> = (0..9000)
+        .flat_map(|n| {
+            let start =
+                json!({ "contentBlockIndex": n, "start": { "toolUse": { "toolUseId": "a", "name": "f" } } });
+            let end = event("contentBlockStop", json!({ "contentBlockIndex": n }));
+            [event("contentBlockStart", start), end].concat()
+        })
+        .collect();
+    assert_eq!(run(&many).1, Err(BrokenStream::TooLarge));
+}

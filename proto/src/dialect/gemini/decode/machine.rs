@@ -12,8 +12,8 @@ use super::ids::call_id;
 use super::usage;
 use super::wire::{Candidate, Chunk, Citations, FunctionCall, Grounding, Part};
 use crate::canonical::{CallKind, Delta, Event, Finish, Item, Meta, Opaque, OpaqueKind};
-use crate::dialect::BrokenStream;
 use crate::dialect::gemini::read_error;
+use crate::dialect::{BrokenStream, ITEMS_MAX};
 use crate::usage::Reported;
 
 /// What is known of an answer so far.
@@ -80,6 +80,9 @@ impl Machine {
     fn candidate(&mut self, candidate: &Candidate<'_>, out: &mut Vec<Event>) -> Result<(), BrokenStream> {
         let parts = candidate.content.as_ref().and_then(|content| content.parts.as_deref());
         for raw in parts.unwrap_or_default() {
+            if self.next >= ITEMS_MAX {
+                return Err(BrokenStream::TooLarge);
+            }
             let part: Part<'_> = serde_json::from_str(raw.get()).map_err(|_| BrokenStream::NotAChunk)?;
             match (&part.function_call, part.text.is_some()) {
                 (Some(_), _) => self.call(part, out)?,

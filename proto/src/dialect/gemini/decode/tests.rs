@@ -278,6 +278,13 @@ fn the_numbers_come_before_the_end() {
     assert_eq!(events[2], Event::Delta { i: 0, delta: Delta::Text("Hello".into()) });
 }
 
+#[test]
+fn there_is_an_end_to_calls() {
+    let call = r#"data: {"candidates":[{"content":{"parts":[{"functionCall":{"name":"f"}}]}}]}"#;
+    let many = format!("{call}\n\n").repeat(9000);
+    assert_eq!(streamed(&[many.as_bytes()]).1, Err(BrokenStream::TooLarge));
+}
+
 proptest! {
     #[test]
     fn chunking_makes_no_difference(case in 0usize..64, cuts in prop::collection::vec(0usize..4096, 0..12)) {
