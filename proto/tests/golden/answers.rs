@@ -65,7 +65,7 @@ fn whole_section(caller: Dialect, dialect: Dialect, case: &str, answer: &[u8]) -
             let full = matches!(case, "text" | "plain_text") || caller == dialect;
             format!("{}\n", show::answer(caller, &made, full))
         }
-        Err(unread) => match unread.bad {
+        Err(unread) => match *unread.bad {
             BadAnswer::NotACompletion => "not an answer\n".to_owned(),
             BadAnswer::Upstream(error) => format!("an error: {error:?}\n"),
         },

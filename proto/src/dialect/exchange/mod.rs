@@ -171,7 +171,9 @@ impl Exchange {
     /// [`Unread`] if it is none.
     pub fn answer(&self, mut bodies: Vec<Bytes>) -> Result<(Bytes, Answer), Unread> {
         match &self.way {
-            Way::Embed(embed) => embed.answer(&bodies).map_err(|bad| Unread { bad, reported: None }),
+            Way::Embed(embed) => {
+                embed.answer(&bodies).map_err(|bad| Unread { bad: Box::new(bad), reported: None })
+            }
             Way::Forward(forward) => {
                 let body = bodies.pop().unwrap_or_default();
                 let read = match self.dialect {
@@ -208,7 +210,7 @@ impl Exchange {
 #[derive(Debug)]
 pub struct Unread {
     /// Why it is none.
-    pub bad: BadAnswer,
+    pub bad: Box<BadAnswer>,
     /// The provider's numbers, if it gave any.
     pub reported: Option<Reported>,
 }
@@ -219,7 +221,7 @@ impl Unread {
             Event::Usage(reported) => Some(*reported),
             _ => None,
         });
-        Self { bad, reported: last }
+        Self { bad: Box::new(bad), reported: last }
     }
 }
 
