@@ -168,7 +168,7 @@ impl Execution<'_> {
                 Attempted::Settled
             }
             Err(Ended::Failed(failure)) => {
-                let used = self.used(&trace, failure.reported.as_ref(), 0);
+                let used = self.used(&trace, failure.reported.as_deref(), 0);
                 Attempted::Failed(Box::new(Failed { used, ..failed(Arc::clone(upstream), failure, trace) }))
             }
         }

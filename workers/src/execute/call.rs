@@ -138,9 +138,10 @@ impl Call<'_> {
             }
             several => self.several(several, trace).await?,
         };
-        self.exchange
-            .answer(answers)
-            .map_err(|unread| Failure { reported: unread.reported, ..Failure::broken(unread.bad.fault()) })
+        self.exchange.answer(answers).map_err(|unread| Failure {
+            reported: unread.reported.map(Box::new),
+            ..Failure::broken(unread.bad.fault())
+        })
     }
 
     /// All answers or none, a few calls at once.

@@ -19,7 +19,7 @@ pub(super) struct Failure {
     /// What the caller is told if it is the last word.
     pub(super) fault: Fault,
     /// What the provider said all the same that it used.
-    pub(super) reported: Option<Reported>,
+    pub(super) reported: Option<Box<Reported>>,
 }
 
 impl Failure {
