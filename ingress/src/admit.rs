@@ -85,8 +85,11 @@ pub(crate) fn request(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Envelope, Fault> {
-    let budget = budget(headers, app.config.budget_default, app.config.budget_max);
     let (Scan { model, stream, include_usage, estimate }, kept) = scan(call.dialect, body)?;
+    let budget = match &kept {
+        Some(kept) if kept.background => app.config.background_budget,
+        _ => budget(headers, app.config.budget_default, app.config.budget_max),
+    };
     call.model = Some(model.clone());
     let Some(project) = config.project(&key.project) else {
         // Keys are projected ahead of the configuration that names their project.

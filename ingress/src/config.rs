@@ -17,6 +17,9 @@ pub struct Config {
     pub budget_default: Duration,
     /// The longest time a caller may name. Default one hour.
     pub budget_max: Duration,
+    /// How long a background response may take, whatever its caller's library says. `FOREBAY_BACKGROUND_TIMEOUT_MS`,
+    /// default 3,600,000, and never more than one hour.
+    pub background_budget: Duration,
     /// The largest body, in bytes. `FOREBAY_BODY_BYTES_MAX`, default 64 MiB.
     pub body_bytes_max: usize,
     /// All bodies that are being read or sent on at one time, in bytes. `FOREBAY_BODIES_BYTES_MAX`, default 1 GiB.
@@ -57,6 +60,7 @@ impl Default for Config {
             drain: Duration::from_secs(25),
             budget_default: Duration::from_secs(600),
             budget_max: Duration::from_secs(3600),
+            background_budget: Duration::from_secs(3600),
             body_bytes_max: 64 << 20,
             bodies_bytes_max: 1 << 30,
             body_idle: Duration::from_secs(10),
@@ -86,6 +90,9 @@ impl Config {
         let mut timeout_ms = u64::try_from(config.budget_default.as_millis()).unwrap_or(u64::MAX);
         set(&lookup, "FOREBAY_REQUEST_TIMEOUT_MS", &mut timeout_ms, "a number of milliseconds")?;
         config.budget_default = Duration::from_millis(timeout_ms).min(config.budget_max);
+        let mut background_ms = u64::try_from(config.background_budget.as_millis()).unwrap_or(u64::MAX);
+        set(&lookup, "FOREBAY_BACKGROUND_TIMEOUT_MS", &mut background_ms, "a number of milliseconds")?;
+        config.background_budget = Duration::from_millis(background_ms).min(config.budget_max);
         set(&lookup, "FOREBAY_BODY_BYTES_MAX", &mut config.body_bytes_max, "a number of bytes")?;
         set(&lookup, "FOREBAY_BODIES_BYTES_MAX", &mut config.bodies_bytes_max, "a number of bytes")?;
         set(&lookup, "FOREBAY_CONNECTIONS_MAX", &mut config.connections_max, "a number")?;

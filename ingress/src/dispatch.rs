@@ -71,14 +71,7 @@ pub(crate) async fn dispatch(app: &Arc<App>, mut envelope: Envelope, body: Held)
     let started = Instant::now();
     let budget = Duration::from_millis(envelope.budget_ms);
     let Held { bytes, share } = body;
-    let mut sealed = seal(app, &envelope, &bytes)?;
-    drop(bytes);
-    let mut headers = headers(&envelope)?;
-    if sealed.len() + header_bytes(&headers) > inline_max(app) {
-        envelope.body = Body::Object(store(app, &envelope, &sealed, budget).await?);
-        headers = self::headers(&envelope)?;
-        sealed = Bytes::new();
-    }
+    let (headers, sealed) = pack(app, &mut envelope, bytes, budget).await?;
     let left = budget.saturating_sub(started.elapsed());
     let (request, now) = (envelope.request, Instant::now());
     let mailbox = app.slots.open(Arc::new(envelope), now + left + DEADLINE_GRACE, now).map_err(|_| {
@@ -101,6 +94,45 @@ pub(crate) async fn dispatch(app: &Arc<App>, mut envelope: Envelope, body: Held)
         Err(_) if seat.mailbox.heard() => Ok(seat),
         Err(error) => Err(not_stored(app, request, &error)),
     }
+}
+
+/// Stores a request that nobody waits for. Errs with 503 if it is not known to be stored.
+pub(crate) async fn enqueue(app: &Arc<App>, mut envelope: Envelope, body: Held) -> Result<(), Fault> {
+    let (started, request) = (Instant::now(), envelope.request);
+    let (headers, sealed) = pack(app, &mut envelope, body.bytes, ACK_PATIENCE).await?;
+    match publish(&app.link, app.request_subject.clone(), headers, sealed, ACK_PATIENCE).await {
+        Ok(_) => {
+            app.metrics.stored(started.elapsed());
+            Ok(())
+        }
+        Err(error) => {
+            tracing::warn!(
+                request_id = %request,
+                traceparent = envelope.traceparent,
+                subject = subject::REQUESTS_STREAM,
+                error = %error,
+                "a background request was not acknowledged by its stream"
+            );
+            Err(unavailable())
+        }
+    }
+}
+
+/// The message of a request; a large body goes to the object store first.
+async fn pack(
+    app: &App,
+    envelope: &mut Envelope,
+    bytes: Bytes,
+    patience: Duration,
+) -> Result<(async_nats::HeaderMap, Bytes), Fault> {
+    let sealed = seal(app, envelope, &bytes)?;
+    drop(bytes);
+    let headers = headers(envelope)?;
+    if sealed.len() + header_bytes(&headers) <= inline_max(app) {
+        return Ok((headers, sealed));
+    }
+    envelope.body = Body::Object(store(app, envelope, &sealed, patience).await?);
+    Ok((self::headers(envelope)?, Bytes::new()))
 }
 
 fn seal(app: &App, envelope: &Envelope, body: &[u8]) -> Result<Bytes, Fault> {

@@ -89,6 +89,17 @@ pub(crate) fn stream(mut call: Call, head: &Head, seat: Seat) -> Response {
     response(status, headers, Body::new(EventStream { seat, call, last: Bytes::new(), over: false }))
 }
 
+/// The head of a stream of events that no worker sends, without its body.
+pub(crate) fn events(call: &mut Call) -> Response {
+    let mut headers = common(call, None);
+    headers.insert(CONTENT_TYPE, EVENT_STREAM);
+    headers.insert(CACHE_CONTROL, NO_CACHE);
+    headers.insert(ACCEL_BUFFERING, NO);
+    call.answer(StatusCode::OK.as_u16(), None);
+    call.streaming();
+    response(StatusCode::OK, headers, Body::empty())
+}
+
 /// A request that failed before anything was released.
 pub(crate) fn failure(call: Call, failure: &Failure) -> Response {
     refuse(call, &failure.fault, failure.head.as_deref())

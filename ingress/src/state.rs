@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use async_nats::jetstream::object_store::ObjectStore;
 use proto::clock::now_ms;
 use proto::id::IngressId;
-use proto::nats::{Link, Projection, Results};
+use proto::nats::{Link, Projection, Replays, Results};
 use proto::seal::day_key_id;
 use proto::secret::Pepper;
 use proto::subject::{self, Lane};
@@ -32,6 +32,7 @@ pub(crate) struct App {
     pub(crate) health: LinkHealth,
     pub(crate) projection: Projection,
     pub(crate) results: Results,
+    pub(crate) replays: Replays,
     pub(crate) pepper: Pepper,
     pub(crate) keys: KeyCache,
     pub(crate) limits: Limits,
@@ -64,6 +65,7 @@ impl App {
             health: LinkHealth::new(link.state().connected),
             projection: Projection::new(),
             results: Results::new(link.clone()),
+            replays: Replays::new(link.clone()),
             keys: KeyCache::new(Arc::clone(&metrics)),
             limits: Limits::new(&config),
             bodies: BodyBudget::new(config.bodies_bytes_max),

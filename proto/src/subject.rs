@@ -14,6 +14,10 @@ pub const EVENTS_SUBJECTS: &str = "fb.evt.>";
 pub const BODIES_BUCKET: &str = "BODIES";
 /// KV bucket of kept responses, key `<project>.<response id>`, and the object store of those too large for a message.
 pub const RESULTS_BUCKET: &str = "RESULTS";
+/// The stream of background responses' events, one subject for each response.
+pub const REPLAYS_STREAM: &str = "REPLAYS";
+/// What [`REPLAYS_STREAM`] stores.
+pub const REPLAYS_SUBJECTS: &str = "fb.replay.>";
 /// KV bucket of the configuration document, key [`CONFIG_KEY`].
 pub const CONFIG_BUCKET: &str = "config";
 /// The configuration in force.
@@ -27,6 +31,8 @@ pub const PAYLOAD_KEYS_BUCKET: &str = "payload_keys";
 
 /// Header that carries the [`crate::envelope::Envelope`] of a request as JSON.
 pub const ENVELOPE_HEADER: &str = "Fb-Envelope";
+/// Header that names the delivery that a message comes from.
+pub const TOKEN_HEADER: &str = "Fb-Token";
 /// W3C trace context, carried beside the envelope so that ordinary tracing tools see it.
 pub const TRACEPARENT_HEADER: &str = "traceparent";
 
@@ -86,6 +92,11 @@ pub fn reply_wildcard(ingress: IngressId) -> String {
 /// Where a worker asks one ingress: a JSON [`crate::ctl::Ask`], answered by [`crate::ctl::Answer`].
 pub fn ask(ingress: IngressId) -> String {
     format!("fb.ctl.ask.{ingress}")
+}
+
+/// Where the events of one background response are kept.
+pub fn replay(request: RequestId) -> String {
+    format!("fb.replay.{request}")
 }
 
 /// Attempt announcements of a project.

@@ -14,7 +14,9 @@
 //! | [`client`] | HTTP and server-sent events |
 //! | [`wait`] | waiting with a bound |
 //! | [`chaos`] | load while processes die, and the account afterwards |
+//! | [`background`] | background responses while everything dies, likewise |
 
+pub mod background;
 pub mod binary;
 pub mod chaos;
 pub mod client;

@@ -20,6 +20,8 @@ pub struct Config {
     pub drain: Duration,
     /// From sending to the first content of an attempt; default 30 s, variable `PROVIDER_TIMEOUT_MS`.
     pub first_byte_timeout: Duration,
+    /// The same where nobody waits: a background response may be thought over; default 10 min.
+    pub background_first_byte_timeout: Duration,
     /// Extra tries on the same target, per request; default 1, variable `PROVIDER_MAX_RETRIES`.
     pub retries_max: u32,
     /// Base of the exponential backoff between tries; default 250 ms, variable `PROVIDER_RETRY_DELAY_MS`.
@@ -51,6 +53,7 @@ impl Default for Config {
             slots: 2048,
             drain: Duration::from_secs(25),
             first_byte_timeout: Duration::from_secs(30),
+            background_first_byte_timeout: Duration::from_secs(600),
             retries_max: 1,
             retry_delay: Duration::from_millis(250),
             connect_timeout: Duration::from_secs(5),

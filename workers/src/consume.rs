@@ -1,6 +1,6 @@
 //! One delivery from its arrival to its acknowledgement: is it a request, is it ours, is there time, where to.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_nats::Subject as NatsSubject;
@@ -13,6 +13,7 @@ use proto::fault::{Fault, FaultCode};
 use tokio::time::Instant;
 
 use crate::Worker;
+use crate::background;
 use crate::body;
 use crate::claim::{Claim, claim};
 use crate::delivery::Delivery;
@@ -92,6 +93,7 @@ fn work(worker: &Arc<Worker>, job: &Arc<Job>, envelope: Envelope, subject: event
         deadline: Instant::now() + left,
         deadline_ms: accepted_ms.saturating_add(envelope.budget_ms),
         envelope,
+        seat: OnceLock::new(),
     }
 }
 
@@ -106,7 +108,11 @@ async fn serve(work: &Work, delivered: u64, payload: Bytes) {
         tracing::info!(request_id = %job.request, traceparent = job.traceparent, delivered, "request taken over");
         take_over(work).await;
     }
-    if redelivered || waited_ms > FRESH_MS || work.worker.shaken() {
+    if let Some(key) = &work.job.background {
+        if !background::enter(work, key, redelivered).await {
+            return;
+        }
+    } else if redelivered || waited_ms > FRESH_MS || work.worker.shaken() {
         match claim(&work.worker, &work.job).await {
             Claim::Granted => {}
             Claim::Refused { reason, bound } => {
@@ -134,7 +140,7 @@ async fn serve(work: &Work, delivered: u64, payload: Bytes) {
 }
 
 /// Says on the event stream that this delivery has the request now.
-async fn take_over(work: &Work) {
+pub(crate) async fn take_over(work: &Work) {
     let event = Event::Takeover(Takeover {
         request: work.job.request,
         token: work.job.token,
@@ -147,7 +153,7 @@ async fn take_over(work: &Work) {
 
 /// The request was answered in full by a delivery that may not have lived to book it: the event that its last
 /// frame carried is published in its place.
-async fn settle(work: &Work, mut event: Event) {
+pub(crate) async fn settle(work: &Work, mut event: Event) {
     if event.request() != Some(work.job.request) {
         tracing::error!(
             request_id = %work.job.request,

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_nats::Subject;
 use proto::ctl::{Cancel, CancelReason};
+use proto::dialect::openai_responses::response_id;
 use proto::envelope::{Envelope, OnDisconnect};
 use proto::id::{IngressId, RequestId, Token};
+use proto::stored::Key;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
@@ -54,6 +56,8 @@ pub(crate) struct Job {
     pub(crate) traceparent: Option<String>,
     /// Where acknowledgements go.
     pub(crate) ack: Subject,
+    /// Where a background response is kept: nobody waits for it, and nobody is asked.
+    pub(crate) background: Option<Key>,
     drains: bool,
     /// 0 while it runs, else one more than the place in [`Stop::ALL`].
     stop: AtomicU8,
@@ -76,6 +80,7 @@ impl Job {
             ingress: envelope.ingress,
             traceparent: envelope.traceparent.take(),
             ack,
+            background: background(envelope),
             drains: envelope.on_disconnect == OnDisconnect::Drain,
             stop: AtomicU8::new(0),
             wake: Notify::new(),
@@ -168,6 +173,11 @@ impl Job {
         // Set once, by whoever spawned it.
         self.abort.get_or_init(|| handle);
     }
+}
+
+fn background(envelope: &Envelope) -> Option<Key> {
+    let asked = envelope.kept.as_ref().is_some_and(|kept| kept.background);
+    asked.then(|| Key::new(&envelope.project, response_id(envelope.request)))
 }
 
 /// All of them.

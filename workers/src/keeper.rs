@@ -10,6 +10,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::Worker;
+use crate::background;
 use crate::claim::{Heard, ask};
 use crate::jobs::{Job, Stop};
 
@@ -55,6 +56,9 @@ pub(crate) async fn progress(worker: &Worker, job: &Job) {
 }
 
 async fn wanted(worker: Arc<Worker>, job: Arc<Job>) {
+    if let Some(key) = &job.background {
+        return background::wanted(&worker, &job, key).await;
+    }
     let heard = ask(&worker, &job, Question::Wanted).await;
     if !job.asking() {
         return; // The last frame went out meanwhile: that the ingress is done with it is as it should be.

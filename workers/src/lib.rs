@@ -5,6 +5,7 @@
 //! the table in `retry`, `reply` sends the frames and `store` the events. Beside it `keeper` gives signs of
 //! life, and `beat` says how the process is. What the crash rules ask of each step stands where the step is.
 
+mod background;
 mod beat;
 mod body;
 mod budget;
@@ -44,7 +45,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use proto::canonical::Carrier;
-use proto::nats::{Link, Projection, Results, wait_declared};
+use proto::nats::{Link, Projection, Replays, Results, wait_declared};
 use proto::seal::Wrapper;
 use proto::subject;
 use tokio_util::sync::CancellationToken;
@@ -76,6 +77,7 @@ pub(crate) struct Worker {
     link: Link,
     projection: Projection,
     results: Results,
+    replays: Replays,
     upstreams: Upstreams,
     jobs: Jobs,
     budget: RetryBudget,
@@ -130,6 +132,7 @@ pub async fn run(
         upstreams: Upstreams::new(config.clone(), helpers.clone(), ended.clone()),
         projection: Projection::new(),
         results: Results::new(link.clone()),
+        replays: Replays::new(link.clone()),
         jobs: Jobs::default(),
         budget: RetryBudget::new(Instant::now()),
         metrics: Metrics::new(),

@@ -8,18 +8,20 @@ use bytes::Bytes;
 use proto::reply::{FRAME_DATA_MAX, Frame, Head, Section};
 use proto::subject;
 
+use crate::background::Chunks;
 use crate::jobs::Job;
 
 /// A connection that takes no frame for this long is broken; the ingress will see the gap.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The frames of one delivery.
-#[derive(Debug)]
 pub(crate) struct Replier {
     client: Client,
     subject: Subject,
     job: Arc<Job>,
     seq: u32,
+    /// Where a background response's events go instead.
+    chunks: Option<Chunks>,
 }
 
 impl Replier {
@@ -27,7 +29,12 @@ impl Replier {
     pub(crate) fn new(client: Client, job: Arc<Job>) -> Self {
         let subject = Subject::from(subject::reply(job.ingress, job.request));
         let seq = job.sent();
-        Self { client, subject, job, seq }
+        Self { client, subject, job, seq, chunks: None }
+    }
+
+    /// The same, with data kept in place of being sent.
+    pub(crate) fn into_chunks(self, chunks: Chunks) -> Self {
+        Self { chunks: Some(chunks), ..self }
     }
 
     /// How many frames have been sent.
@@ -38,6 +45,10 @@ impl Replier {
     /// Sends the next frame and gives its bytes, for sending it again. A job that runs for the books alone sends
     /// nothing but its end.
     pub(crate) async fn send(&mut self, sections: Vec<Section>) -> Option<Bytes> {
+        if self.job.background.is_some() {
+            self.keep(sections).await;
+            return None;
+        }
         let frame = Frame { token: self.job.token, seq: self.seq, sections };
         if self.job.detached() && !frame.is_last() {
             return None;
@@ -57,6 +68,17 @@ impl Replier {
         self.job.set_sent(self.seq);
         self.publish(bytes.clone()).await;
         Some(bytes)
+    }
+
+    /// Nobody waits for a background response: what is to be said again later is stored, and the rest is not said.
+    async fn keep(&mut self, sections: Vec<Section>) {
+        let Some(chunks) = &mut self.chunks else { return };
+        for section in sections {
+            if let Section::Data(events) = section {
+                chunks.append(&self.job, &events).await;
+                self.seq += 1;
+            }
+        }
     }
 
     /// Sends a frame once more, as it was.

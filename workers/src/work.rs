@@ -1,6 +1,6 @@
 //! One delivered request and what every step needs to know of it; and how it ends without an attempt's outcome.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use proto::envelope::Envelope;
@@ -11,6 +11,7 @@ use proto::reply::Section;
 use tokio::time::Instant;
 
 use crate::Worker;
+use crate::background::{Final, Seat};
 use crate::jobs::Job;
 use crate::reply::Replier;
 use crate::store::Record;
@@ -34,6 +35,8 @@ pub(crate) struct Work {
     pub(crate) deadline: Instant,
     /// The same on the stream's clock.
     pub(crate) deadline_ms: u64,
+    /// This delivery's hold on a background response, once it has it.
+    pub(crate) seat: OnceLock<Seat>,
 }
 
 /// How long the caller still waits, by a clock that may be `SKEW_MS` off: never more than its whole budget.
@@ -74,6 +77,9 @@ impl Work {
             fault = fault.as_ref().map(|fault| fault.code.label()),
             "request closed"
         );
+        if let (Some(fault), Some(seat)) = (&fault, self.seat.get()) {
+            return seat.conclude(self, event, Final::Failed(fault.clone()), None).await;
+        }
         if let Some(fault) = fault {
             let mut replier = self.replier();
             replier.send(vec![Section::Fault(fault), Section::End(record.payload.clone())]).await;
@@ -83,7 +89,11 @@ impl Work {
 
     /// A way to the ingress; frames are numbered from what this delivery has sent so far.
     pub(crate) fn replier(&self) -> Replier {
-        Replier::new(self.worker.link.client.clone(), Arc::clone(&self.job))
+        let replier = Replier::new(self.worker.link.client.clone(), Arc::clone(&self.job));
+        match self.seat.get().and_then(|seat| seat.chunks(self)) {
+            Some(chunks) => replier.into_chunks(chunks),
+            None => replier,
+        }
     }
 
     /// An event, encoded.

@@ -6,6 +6,8 @@ mod accounts;
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod background;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod harness;

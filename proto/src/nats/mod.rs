@@ -7,6 +7,7 @@ mod metrics;
 mod options;
 mod project;
 mod publish;
+mod replays;
 mod results;
 mod streams;
 
@@ -15,5 +16,6 @@ pub use metrics::MESSAGES_DROPPED;
 pub use options::{OptionError, StreamOptions};
 pub use project::{Projection, ProjectionError};
 pub use publish::{PublishError, Stored, publish, publish_event};
+pub use replays::{Chunk, Reader, Replays, Tail};
 pub use results::{Found, Replaces, ResultError, Results};
 pub use streams::{DeclareError, Durability, declare, wait_declared};

@@ -240,6 +240,6 @@ fn subject(key: &Key) -> Subject {
     format!("$KV.{RESULTS_BUCKET}.{key}").into()
 }
 
-fn unreachable(error: impl std::fmt::Display) -> ResultError {
+pub(super) fn unreachable(error: impl std::fmt::Display) -> ResultError {
     ResultError::Unreachable(error.to_string())
 }

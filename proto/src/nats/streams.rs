@@ -97,6 +97,16 @@ pub async fn declare(link: &Link, options: &StreamOptions) -> Result<(), Declare
     .await?;
     stream(
         link,
+        subject::REPLAYS_STREAM,
+        stream::Config {
+            subjects: vec![subject::REPLAYS_SUBJECTS.to_owned()],
+            max_age: options.requests_max_age,
+            ..base.clone()
+        },
+    )
+    .await?;
+    stream(
+        link,
         subject::EVENTS_STREAM,
         stream::Config {
             subjects: vec![subject::EVENTS_SUBJECTS.to_owned()],

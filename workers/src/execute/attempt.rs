@@ -20,6 +20,7 @@ use super::Execution;
 use super::call::{Call, Trace};
 use super::failure::{Failure, Limits};
 use super::stream::Relay;
+use crate::background;
 use crate::http::Upstream;
 use crate::jobs::{Job, Stop};
 use crate::keep;
@@ -182,7 +183,10 @@ impl Execution<'_> {
         mut trace: Trace,
     ) -> Attempted {
         let config = &self.work.worker.config;
-        let linger = Linger::new(config.linger, config.linger_bytes_max);
+        let linger = match self.work.job.background {
+            Some(_) => Linger::new(background::LINGER, background::LINGER_BYTES_MAX),
+            None => Linger::new(config.linger, config.linger_bytes_max),
+        };
         let head = self.head(hop, call, "text/event-stream; charset=utf-8");
         let first_call = self.first_call.map_or(trace.started, |(at, _)| at);
         let stream = self.stream(call);
@@ -197,12 +201,13 @@ impl Execution<'_> {
         let (reported, chars, begun) = (relay.stream.reported(), relay.stream.output_chars(), relay.begun());
         match called {
             Ok(response) => {
-                if let Some(answer) = relay.stream.answer() {
-                    keep::keep(self.work, &self.plan.body, &answer).await;
+                let answer = relay.stream.answer();
+                if let Some(answer) = &answer {
+                    keep::keep(self.work, &self.plan.body, answer).await;
                 }
                 let rest = relay.rest().await;
                 let used = self.used(&trace, reported.as_ref(), chars);
-                self.succeed_stream(hop, upstream, &trace, rest, used).await;
+                self.succeed_stream(hop, upstream, &trace, (rest, answer), used).await;
                 // Held until here: by now the connection has read the end of the body and can be used again.
                 drop(response);
                 Attempted::Settled
@@ -228,7 +233,11 @@ impl Execution<'_> {
         if keep::kept(self.work).is_none() {
             return stream;
         }
-        Box::new(KeptStream::new(stream, keep::mark(self.work)))
+        let stream = KeptStream::new(stream, keep::mark(self.work));
+        match self.work.job.background {
+            Some(_) => Box::new(stream.numbered(background::FIRST_EVENT)),
+            None => Box::new(stream),
+        }
     }
 
     /// What an attempt that did not end well used, and what a stream used that did.
@@ -285,8 +294,12 @@ impl Execution<'_> {
 
     fn limits(&self) -> Limits {
         let config = &self.work.worker.config;
+        let first_byte = match self.work.job.background {
+            Some(_) => config.background_first_byte_timeout.max(config.first_byte_timeout),
+            None => config.first_byte_timeout,
+        };
         Limits {
-            first_byte: config.first_byte_timeout,
+            first_byte,
             deadline: self.work.deadline,
             idle: config.idle_timeout(),
             bytes_max: config.answer_bytes_max,

@@ -15,6 +15,7 @@ use proto::usage::{Estimate, Reconciled, estimate_tokens, reconcile};
 use super::Execution;
 use super::attempt::Failed;
 use super::call::{Call, Trace};
+use crate::background::{self, Final};
 use crate::claim::ask;
 use crate::http::{Seen, Upstream};
 use crate::jobs::Stop;
@@ -69,6 +70,9 @@ impl Execution<'_> {
             bound: true,
             last: true,
         });
+        if let Some(seat) = self.work.seat.get() {
+            return seat.conclude(self.work, event, Final::Answered(body), Some(&self.plan.body)).await;
+        }
         let Some(record) = self.work.record(&event) else { return };
         self.work.job.ask(false);
         let link = &self.work.worker.link;
@@ -92,7 +96,7 @@ impl Execution<'_> {
         hop: &Hop,
         upstream: &Upstream,
         trace: &Trace,
-        rest: Vec<Section>,
+        (rest, answer): (Vec<Section>, Option<Bytes>),
         used: Reconciled,
     ) {
         let ending = Ending::Success;
@@ -106,6 +110,13 @@ impl Execution<'_> {
             bound: true,
             last: true,
         });
+        if let Some(seat) = self.work.seat.get() {
+            self.replier.send(rest).await;
+            // A chunk that could not be kept leaves a gap that nobody may take for the answer.
+            let whole = answer.filter(|_| self.work.job.stopped_now() != Some(Stop::Fenced));
+            let end = whole.map_or_else(|| Final::Failed(background::broken_off()), Final::Answered);
+            return seat.conclude(self.work, event, end, Some(&self.plan.body)).await;
+        }
         self.end(rest, &event).await;
     }
 
@@ -122,6 +133,11 @@ impl Execution<'_> {
             bound: begun,
             last: true,
         });
+        if let Some(seat) = self.work.seat.get() {
+            self.replier.send(rest).await;
+            let end = Final::Failed(failure.fault);
+            return seat.conclude(self.work, event, end, Some(&self.plan.body)).await;
+        }
         if !begun {
             // Nothing has gone out yet: the error answer says where it comes from, like any other.
             let mut head = self.bare_head(hop, "application/json");
@@ -169,12 +185,21 @@ impl Execution<'_> {
             used,
             // A caller that leaves has had the attempt made for it: its last frame binds it at the ingress.
             bound: match stop {
-                Stop::Disconnected => true,
-                Stop::Fenced | Stop::Asked => false,
+                Stop::Disconnected | Stop::Asked => true,
+                Stop::Fenced => false,
                 Stop::Unreachable | Stop::Closed => self.replier.sent() > 0,
             },
             last: true,
         });
+        if let Some(seat) = self.work.seat.get() {
+            let end = match stop {
+                Stop::Asked => Final::Cancelled,
+                Stop::Disconnected | Stop::Unreachable | Stop::Closed | Stop::Fenced => {
+                    Final::Failed(background::broken_off())
+                }
+            };
+            return seat.conclude(self.work, event, end, Some(&self.plan.body)).await;
+        }
         match stop {
             // The ingress is there and keeps the event for whoever must finish this in our place.
             Stop::Disconnected => self.end(vec![Section::Fault(fault)], &event).await,

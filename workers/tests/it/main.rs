@@ -1,6 +1,7 @@
 //! The worker on a real nats-server, with a provider that does what the test says.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod background;
 mod responses;
 mod stack;
 mod upstream;

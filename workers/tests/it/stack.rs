@@ -191,6 +191,7 @@ impl Stack {
             hold: None,
         };
         change(&mut envelope);
+        let request = envelope.request;
         let sealed = self.ring.seal(request, body.as_bytes(), KEY_ID).unwrap();
         let payload = match &envelope.body {
             Body::Inline => sealed,
@@ -206,9 +207,24 @@ impl Stack {
         request
     }
 
+    /// The bucket of kept responses.
+    pub fn results(&self) -> Results {
+        Results::new(self.link.clone())
+    }
+
+    /// The payload keys.
+    pub fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
+    /// Whether nothing was sent to the ingress.
+    pub fn no_frame(&mut self) -> bool {
+        self.frames.try_recv().is_err()
+    }
+
     /// The response that is kept under this id.
     pub async fn kept(&self, id: &str) -> Option<Found> {
-        Results::new(self.link.clone()).read(&Key::new("acme", id), &self.ring, PATIENCE).await.unwrap()
+        self.results().read(&Key::new("acme", id), &self.ring, PATIENCE).await.unwrap()
     }
 
     /// The next frame.

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
 use proto::fault::{Fault, FaultCode};
 use proto::nats::{Found, ResultError};
 use proto::stored::Key;
+use serde::Deserialize;
 
 use super::super::enter;
+use super::Replay;
 use crate::call::Call;
 use crate::metrics::Route;
 use crate::respond;
@@ -25,12 +27,43 @@ const RETRY_AFTER_MS: u64 = 1000;
 /// The id in a path. One that cannot even be decoded is an unknown one.
 pub(super) type Id = Result<Path<String>, PathRejection>;
 
-/// Answers with the response object as it is now.
-pub(crate) async fn retrieve(State(app): State<Arc<App>>, id: Id, request: Request) -> Response {
+/// How a response is asked for.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Asked {
+    /// As its events.
+    #[serde(default)]
+    stream: bool,
+    /// Those behind this one.
+    starting_after: Option<u64>,
+}
+
+/// Answers with the response object as it is now, or with the events that make it.
+pub(crate) async fn retrieve(
+    State(app): State<Arc<App>>,
+    id: Id,
+    asked: Result<Query<Asked>, QueryRejection>,
+    request: Request,
+) -> Response {
     let mut call = Call::begin(&app.metrics, Route::Responses, request.headers());
-    match own(&app, &mut call, request.headers(), id).await {
-        Ok((_, found)) => respond::json(call, found.stored.response, None),
-        Err(fault) => respond::refuse(call, &fault, None),
+    let (key, found) = match own(&app, &mut call, request.headers(), id).await {
+        Ok(own) => own,
+        Err(fault) => return respond::refuse(call, &fault, None),
+    };
+    match asked {
+        Ok(Query(Asked { stream: false, .. })) => respond::json(call, found.stored.response, None),
+        Ok(Query(Asked { starting_after, .. })) if found.stored.about.stream => {
+            Replay::new(app, call, key, found.stored.about.request, starting_after).answer()
+        }
+        Ok(_) => {
+            let message = "Only a response that was created with `background` and `stream` can be streamed.";
+            let fault = Fault::new(FaultCode::InvalidRequest, message).with_param("stream");
+            respond::refuse(call, &fault, None)
+        }
+        Err(_) => {
+            let message = "`starting_after`: expected a number; `stream`: expected true or false.";
+            let fault = Fault::new(FaultCode::InvalidRequest, message).with_param("starting_after");
+            respond::refuse(call, &fault, None)
+        }
     }
 }
 
@@ -54,6 +87,13 @@ async fn remove(app: &App, call: &mut Call, headers: &HeaderMap, id: Id) -> Resu
         // Whoever was first has removed it.
         Err(ResultError::Changed) => return Err(unknown(key.id())),
         Err(error) => return Err(failed(call, &error)),
+    }
+    let about = &found.stored.about;
+    if about.stream
+        && let Err(error) = app.replays.remove(about.request).await
+    {
+        // They die by age, and nobody finds them without the record.
+        failed(call, &error);
     }
     let said = serde_json::json!({ "id": key.id(), "object": "response", "deleted": true });
     Ok(said.to_string().into())
