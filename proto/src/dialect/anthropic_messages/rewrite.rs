@@ -16,7 +16,7 @@ use crate::fault::Fault;
 /// The caller's body, byte for byte, but for the value of its top-level `model`.
 ///
 /// # Errors
-/// [`FaultCode::InvalidRequest`](crate::fault::FaultCode::InvalidRequest) for a body that [`scan`](super::scan) would
+/// [`FaultCode::InvalidRequest`](crate::fault::FaultCode::InvalidRequest) for a body that [`scan`](super::scan()) would
 /// have refused as well.
 pub fn rewrite(body: &Bytes, model: &str) -> Result<Bytes, Fault> {
     let text = utf8(body)?;

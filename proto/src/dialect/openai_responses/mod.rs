@@ -1,6 +1,6 @@
 //! OpenAI Responses: the dialect of callers and of providers.
 //!
-//! Between two that speak it the body keeps its bytes: [`scan`] looks at what admission needs, [`rewrite`] changes the
+//! Between two that speak it the body keeps its bytes: [`scan()`] looks at what admission needs, [`rewrite`] changes the
 //! model, [`ResponsesStream`] forwards a stream event by event. Otherwise everything goes through the canonical form.
 //!
 //! | file | owns |

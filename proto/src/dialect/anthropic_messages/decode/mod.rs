@@ -16,7 +16,7 @@
 //!
 //! Members of blocks and tools that have no place in the canonical form are noted in `rest` under their path
 //! (`tools[0].defer_loading`), so that whoever encodes the request warns about them by name. `max_tokens` may be
-//! absent: [`scan`](super::scan) asks for it, counting does not.
+//! absent: [`scan`](super::scan()) asks for it, counting does not.
 
 mod blocks;
 mod tools;

@@ -17,7 +17,7 @@ use crate::fault::{Fault, FaultCode};
 /// the caller's.
 ///
 /// # Errors
-/// [`FaultCode::InvalidRequest`] for a body that [`scan`](super::scan) would have refused as well.
+/// [`FaultCode::InvalidRequest`] for a body that [`scan`](super::scan()) would have refused as well.
 pub fn with_previous(body: &[u8], previous_items: &[Value]) -> Result<Bytes, Fault> {
     let text = utf8(body)?;
     let (mut input, mut previous, mut first) = (None, None, None);
