@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use tests::setup::Setup;
 use tests::stack::Stack;
-use upstream::fake::{ACCESS_KEY, REGION, SECRET_KEY};
+use upstream::fake::{ACCESS_KEY, Options, REGION, SECRET_KEY};
 use upstream::{Fake, Kind};
 
 /// What the scripts of the clients ask for; see [`upstream::fake::script`].
@@ -127,7 +127,9 @@ impl Bench {
         let mut tables = String::new();
         let mut setup = Setup { wildcard: false, ..Setup::default() };
         for provider in &PROVIDERS {
-            let fake = Fake::start(provider.fake).await?;
+            // Two of a kind would give the same ids without names of their own.
+            let options = Options { name: provider.name.to_owned(), ..Options::new(provider.fake) };
+            let fake = Fake::start_with(provider.fake, "127.0.0.1:0", options).await?;
             tables.push_str(&table(provider, &fake)?);
             setup = setup.env(&variable(provider), fake.key());
             fakes.push((provider, fake));

@@ -99,6 +99,29 @@ run("responses", {
     equal((await create(target, "text", { input, instructions: "Answer in one line." })).output_text, WORDS);
   },
 
+  async stored(target) {
+    const answer = await create(target, "text", { store: true });
+    const kept = await client.responses.retrieve(answer.id);
+    equal([kept.id, kept.output_text], [answer.id, WORDS]);
+    const input = [];
+    for await (const item of client.responses.inputItems.list(answer.id)) input.push([item.role, item.content[0].text]);
+    equal(input, [["user", ASK]], "input");
+    await client.responses.delete(answer.id);
+    await raises(OpenAI.NotFoundError, client.responses.retrieve(answer.id), 404);
+  },
+
+  async continued(target) {
+    // The turn before is the gateway's to send again, with whatever thoughts its provider wants back.
+    for (const first of [create, streamed]) {
+      const options = { tools, store: true, ...think };
+      const answer = called(await first(target, "thinking+tools", options), "get_weather");
+      const [call] = items(answer, "function_call");
+      const input = [{ type: "function_call_output", call_id: call.call_id, output: "20 degrees" }];
+      const more = { input, previous_response_id: answer.id, ...options };
+      equal((await create(target, "thinking+tools", more)).output_text, "The tool said: 20 degrees");
+    }
+  },
+
   async length_limit(target) {
     const answer = await create(target, "length", { max_output_tokens: 64 });
     equal([answer.status, answer.incomplete_details.reason], ["incomplete", "max_output_tokens"]);

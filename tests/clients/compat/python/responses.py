@@ -111,6 +111,25 @@ def conversation(case):
     equal(create(case, "text", input=talk, instructions="Answer in one line.").output_text, WORDS)
 
 
+def stored(case):
+    answer = create(case, "text", store=True)
+    kept = client.responses.retrieve(answer.id)
+    equal((kept.id, kept.output_text), (answer.id, WORDS))
+    [item] = client.responses.input_items.list(answer.id)
+    equal((item.role, item.content[0].text), ("user", ASK), "input")
+    client.responses.delete(answer.id)
+    raises(openai.NotFoundError, lambda: client.responses.retrieve(answer.id), 404)
+
+
+def continued(case):
+    # The turn before is the gateway's to send again, with whatever thoughts its provider wants back.
+    for first in (create, streamed):
+        answer = called(first(case, "thinking+tools", tools=TOOLS, store=True, **THINK), "get_weather")
+        result = {"type": "function_call_output", "call_id": calls_of(answer)[0].call_id, "output": "20 degrees"}
+        options = {"previous_response_id": answer.id, "tools": TOOLS, "store": True, **THINK}
+        equal(create(case, "thinking+tools", input=[result], **options).output_text, "The tool said: 20 degrees")
+
+
 def length_limit(case):
     answer = create(case, "length", max_output_tokens=64)
     equal((answer.status, answer.incomplete_details.reason), ("incomplete", "max_output_tokens"))
@@ -318,7 +337,8 @@ def cancel(case):
 
 if __name__ == "__main__":
     run("responses", [
-        text, stream, stream_split_characters, conversation, length_limit, refusal,
+        text, stream, stream_split_characters, conversation, stored, continued, length_limit,
+        refusal,
         tools, tools_stream, tool_choice, tools_without_arguments, parallel_tools, parallel_tools_stream,
         structured_output, structured_output_stream, json_mode, image, image_by_url, document,
         reasoning, reasoning_tokens, thoughts, thoughts_stream, thoughts_replayed, hidden_thoughts_replayed,
