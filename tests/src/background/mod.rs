@@ -167,7 +167,7 @@ async fn ask(stack: &Stack, model: &str, stream: bool) -> Result<Accepted> {
             let data = text.lines().find_map(|line| line.strip_prefix("data: ")).context("no data")?;
             serde_json::from_str::<Value>(data)?["response"].clone()
         }
-        false => response.json::<Value>().await?,
+        false => serde_json::from_slice(&response.bytes().await?)?,
     };
     ensure!(said["status"] == "queued", "not queued: {said}");
     Ok(Accepted { id: said["id"].as_str().context("no id")?.to_owned(), request })
