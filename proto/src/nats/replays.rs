@@ -125,7 +125,7 @@ impl Replays {
     pub async fn wake(&self, request: RequestId) {
         let told = publish(&self.link, replay(request).into(), HeaderMap::new(), Bytes::new(), WAKE_PATIENCE);
         if told.await.is_err() {
-            tracing::debug!(request_id = %request, "readers of a response were not told of its end");
+            tracing::debug!(about = %request, "readers of a response were not told of its end");
         }
     }
 

@@ -197,7 +197,7 @@ impl Answering {
             out.push(Event::Start { id, model, created });
         }
         self.close(out);
-        self.calls.close(out);
+        self.calls.close(&mut self.next, out);
         let mut finish = self.finish.take().unwrap_or_else(|| Finish::new(FinishReason::Stop));
         if finish.reason == FinishReason::Stop {
             if self.refused {

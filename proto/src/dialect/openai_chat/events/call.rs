@@ -102,11 +102,10 @@ impl Calls {
         let at = match self.find(&piece).filter(|_| !whole) {
             Some(at) => at,
             None => {
-                if *next >= ITEMS_MAX {
+                if *next >= ITEMS_MAX || self.slots.len() >= ITEMS_MAX as usize {
                     return Err(Odd);
                 }
-                self.slots.push(Slot { i: *next, index: piece.index, ..Slot::default() });
-                *next += 1;
+                self.slots.push(Slot { index: piece.index, ..Slot::default() });
                 self.slots.len() - 1
             }
         };
@@ -115,7 +114,7 @@ impl Calls {
             slot.id = id.clone().into_owned();
         }
         if let (Some(name), false) = (piece.name, slot.open) {
-            slot.announce(name.into_owned(), piece.kind, at, answer, out);
+            slot.announce(name.into_owned(), piece.kind, &made_up_for(answer, at), next, out);
         }
         if let Some(signature) = piece.signature {
             slot.sign(signature, out);
@@ -147,10 +146,10 @@ impl Calls {
     }
 
     /// The answer is over. A call that never got a name is announced without one.
-    pub(super) fn close(&mut self, out: &mut Vec<Event>) {
+    pub(super) fn close(&mut self, next: &mut u32, out: &mut Vec<Event>) {
         for (at, slot) in self.slots.iter_mut().enumerate() {
             if !slot.open {
-                slot.announce(String::new(), CallKind::Function, at, "", out);
+                slot.announce(String::new(), CallKind::Function, &made_up_for("", at), next, out);
             }
             out.push(Event::ItemEnd { i: slot.i });
         }
@@ -158,11 +157,21 @@ impl Calls {
 }
 
 impl Slot {
-    fn announce(&mut self, name: String, kind: CallKind, at: usize, answer: &str, out: &mut Vec<Event>) {
+    /// Calls are numbered as they are announced, so that items open in the order of their numbers.
+    fn announce(
+        &mut self,
+        name: String,
+        kind: CallKind,
+        made_up: &dyn Fn() -> String,
+        next: &mut u32,
+        out: &mut Vec<Event>,
+    ) {
         if self.id.is_empty() {
-            self.id = made_up(answer, at);
+            self.id = made_up();
         }
         self.open = true;
+        self.i = *next;
+        *next += 1;
         out.push(Event::ItemStart { i: self.i, item: Item::ToolCall { id: self.id.clone(), name, kind } });
         if let Some(signature) = self.signature.take() {
             self.sign(signature, out);
@@ -199,6 +208,10 @@ fn signature(raw: &str) -> Option<String> {
     let extra: Value = serde_json::from_str(raw).ok()?;
     let text = extra["google"]["thought_signature"].as_str().filter(|text| !text.is_empty());
     text.map(str::to_owned)
+}
+
+fn made_up_for(answer: &str, at: usize) -> impl Fn() -> String {
+    move || made_up(answer, at)
 }
 
 /// An id for a call without one: the same however the answer arrives, another in the next answer.

@@ -241,6 +241,27 @@ fn endless_answers_are_cut_off() {
     assert_eq!(pushed(&[waiting.as_bytes()]).1, Err(BrokenStream::NotAChunk));
 }
 
+#[test]
+fn a_call_that_is_named_late_does_not_open_out_of_turn() {
+    let chunk = |calls: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":{calls}}}}}]}}\n\n"
+        )
+    };
+    let text = [
+        chunk(r#"[{"index":0,"id":"a","function":{"arguments":"{"}}]"#),
+        chunk(r#"[{"index":1,"id":"b","function":{"name":"g","arguments":"{}"}}]"#),
+        chunk(r#"[{"index":0,"function":{"name":"f","arguments":"}"}}]"#),
+        "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n".to_owned(),
+    ]
+    .concat();
+    let (events, end) = pushed(&[text.as_bytes()]);
+    assert_eq!(end, Ok(()));
+    in_order("named late", &events);
+    let texts: Vec<String> = fold(events).items.into_iter().map(|item| item.text).collect();
+    assert_eq!(texts, ["{}", "{}"]);
+}
+
 proptest! {
     #[test]
     fn nothing_makes_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
