@@ -9,7 +9,7 @@ use upstream::fake::{ACCESS_KEY, Options, REGION, SECRET_KEY};
 use upstream::{Fake, Kind};
 
 /// What the scripts of the clients ask for; see [`upstream::fake::script`].
-const SCRIPTS: [&str; 25] = [
+const SCRIPTS: [&str; 26] = [
     "text",
     "split_utf8",
     "length",
@@ -34,6 +34,7 @@ const SCRIPTS: [&str; 25] = [
     "mid_error+slow",
     "cut+slow",
     "long+slow",
+    "hang",
     "odd_usage",
 ];
 

@@ -62,7 +62,7 @@ pub(super) fn compare(
 
 /// What is different between an attempt and its calls: several only where a provider embeds one text at a time.
 fn difference(booked: &Booked, calls: &[Seen]) -> Option<String> {
-    let refused = calls.iter().any(|call| call.status.is_none_or(|status| status >= 400));
+    let refused = calls.iter().any(|call| call.status.is_some_and(|status| status >= 400));
     let cut = |call: &Seen| call.ended != Some(Ended::Finished) || call.model.contains("mid_error");
     if !refused && calls.iter().any(cut) {
         // The provider does not get to say what it bills: what is booked is estimated, and never as a success.

@@ -63,6 +63,18 @@ async function afterTools(target, script, answer, options) {
   equal(after.output_text, `The tool said: ${results.map((r) => r.output).join(" | ")}`, "text after the results");
 }
 
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// The answer once it waits no more, at most 20 s later.
+async function polled(answer, waiting = ["queued", "in_progress"]) {
+  for (let n = 0; n < 200; n += 1) {
+    if (!waiting.includes(answer.status)) return answer;
+    await sleep(100);
+    answer = await client.responses.retrieve(answer.id);
+  }
+  throw new Error(`still ${answer.status}`);
+}
+
 run("responses", {
   async text(target) {
     const { data, response } = await create(target, "text").withResponse();
@@ -120,6 +132,39 @@ run("responses", {
       const more = { input, previous_response_id: answer.id, ...options };
       equal((await create(target, "thinking+tools", more)).output_text, "The tool said: 20 degrees");
     }
+  },
+
+  async background(target) {
+    let answer = await create(target, "text", { background: true, store: true });
+    check(["queued", "in_progress"].includes(answer.status), answer.status);
+    answer = await polled(answer);
+    equal([answer.status, answer.output_text], ["completed", WORDS]);
+  },
+
+  async background_cancelled(target) {
+    const { id } = await polled(await create(target, "hang", { background: true, store: true }), ["queued"]);
+    // The provider is at it by then, so that there is a call to drop.
+    await sleep(500);
+    equal((await client.responses.cancel(id)).id, id);
+    equal((await polled(await client.responses.retrieve(id))).status, "cancelled");
+  },
+
+  async background_stream_resumed(target) {
+    let [said, number, made, last] = ["", null, null, null];
+    for await (const event of await create(target, "text", { background: true, store: true, stream: true })) {
+      number = event.sequence_number;
+      if (event.type === "response.created") made = event.response.id;
+      if (event.type === "response.output_text.delta") {
+        said += event.delta;
+        break;
+      }
+    }
+    for await (const event of await client.responses.retrieve(made, { stream: true, starting_after: number })) {
+      check(event.sequence_number > number, "an event comes twice");
+      [number, last] = [event.sequence_number, event.type];
+      if (event.type === "response.output_text.delta") said += event.delta;
+    }
+    equal([last, said], ["response.completed", WORDS]);
   },
 
   async length_limit(target) {

@@ -1,6 +1,7 @@
 """Responses, by OpenAI's Python client."""
 
 import json
+import time
 
 import openai
 from common import ASK, CITY, KEY, PDF, PNG, SCHEMA, THOUGHTS, URL, WORDS, Asked, check, equal, raises, run
@@ -128,6 +129,49 @@ def continued(case):
         result = {"type": "function_call_output", "call_id": calls_of(answer)[0].call_id, "output": "20 degrees"}
         options = {"previous_response_id": answer.id, "tools": TOOLS, "store": True, **THINK}
         equal(create(case, "thinking+tools", input=[result], **options).output_text, "The tool said: 20 degrees")
+
+
+def polled(answer, waiting=("queued", "in_progress")):
+    """The answer once it waits no more, at most 20 s later."""
+    for _ in range(200):
+        if answer.status not in waiting:
+            return answer
+        time.sleep(0.1)
+        answer = client.responses.retrieve(answer.id)
+    raise AssertionError(f"still {answer.status}")
+
+
+def background(case):
+    answer = create(case, "text", background=True, store=True)
+    check(answer.status in ("queued", "in_progress"), answer.status)
+    answer = polled(answer)
+    equal((answer.status, answer.output_text), ("completed", WORDS))
+
+
+def background_cancelled(case):
+    answer = polled(create(case, "hang", background=True, store=True), ["queued"])
+    # The provider is at it by then, so that there is a call to drop.
+    time.sleep(0.5)
+    equal(client.responses.cancel(answer.id).id, answer.id)
+    equal(polled(client.responses.retrieve(answer.id)).status, "cancelled")
+
+
+def background_stream_resumed(case):
+    said, number = "", None
+    with create(case, "text", background=True, store=True, stream=True) as events:
+        for event in events:
+            number = event.sequence_number
+            if event.type == "response.created":
+                made = event.response.id
+            if event.type == "response.output_text.delta":
+                said += event.delta
+                break
+    for event in client.responses.retrieve(made, stream=True, starting_after=number):
+        check(event.sequence_number > number, "an event comes twice")
+        number = event.sequence_number
+        if event.type == "response.output_text.delta":
+            said += event.delta
+    equal((event.type, said), ("response.completed", WORDS))
 
 
 def length_limit(case):
@@ -337,8 +381,8 @@ def cancel(case):
 
 if __name__ == "__main__":
     run("responses", [
-        text, stream, stream_split_characters, conversation, stored, continued, length_limit,
-        refusal,
+        text, stream, stream_split_characters, conversation, stored, continued,
+        background, background_cancelled, background_stream_resumed, length_limit, refusal,
         tools, tools_stream, tool_choice, tools_without_arguments, parallel_tools, parallel_tools_stream,
         structured_output, structured_output_stream, json_mode, image, image_by_url, document,
         reasoning, reasoning_tokens, thoughts, thoughts_stream, thoughts_replayed, hidden_thoughts_replayed,
