@@ -140,7 +140,10 @@ pub(crate) async fn wanted(worker: &Worker, job: &Job, key: &Key) {
     let found = match worker.results.read(key, &worker.projection.ring(), GLANCE).await {
         Ok(found) => found,
         Err(error) => {
-            tracing::debug!(request_id = %job.request, traceparent = job.traceparent, error = chain(&error), "a response was not looked at");
+            tracing::debug!(
+                request_id = %job.request, traceparent = job.traceparent, error = chain(&error),
+                "a response was not looked at"
+            );
             return;
         }
     };

@@ -11,10 +11,8 @@ use super::Scan;
 use crate::dialect::json;
 use crate::dialect::openai_chat::estimate;
 use crate::dialect::openai_chat::request::{
-    MEMBERS_MAX, OUTPUT_TOKENS_MAX, expected, flag, invalid, messages, missing, model, object,
-    refuse_duplicates, utf8,
+    OUTPUT_TOKENS_MAX, expected, flag, members_of, messages, missing, model,
 };
-use crate::dialect::{JSON_DEPTH_MAX, nested_too_deep};
 use crate::fault::Fault;
 use crate::usage::{Estimate, estimate_tokens};
 
@@ -31,22 +29,8 @@ struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     fn read(body: &'a [u8]) -> Result<Self, Fault> {
-        let text = utf8(body)?;
-        if nested_too_deep(body, JSON_DEPTH_MAX) {
-            return Err(invalid(format!(
-                "The body nests objects and arrays deeper than the {JSON_DEPTH_MAX} levels allowed."
-            )));
-        }
         let mut wanted = Self::default();
-        let mut names = Vec::with_capacity(16);
-        object(text, |member| {
-            let name = member.name();
-            wanted.note(&name, member.value);
-            if names.len() <= MEMBERS_MAX {
-                names.push(name);
-            }
-        })?;
-        refuse_duplicates(names, "")?;
+        members_of(body, |name, value| wanted.note(name, value))?;
         Ok(wanted)
     }
 
@@ -80,7 +64,7 @@ impl<'a> Wanted<'a> {
 ///
 /// # Errors
 /// [`FaultCode::InvalidRequest`](crate::fault::FaultCode::InvalidRequest) naming what was expected and where, unless
-/// the body is UTF-8, one JSON object without duplicate keys, nested at most [`JSON_DEPTH_MAX`] deep, and its members
+/// the body is UTF-8, one JSON object without duplicate keys, nested at most [`JSON_DEPTH_MAX`](crate::dialect::JSON_DEPTH_MAX) deep, and its members
 /// are as the table above says.
 pub fn scan(body: &[u8]) -> Result<Scan, Fault> {
     let wanted = Wanted::read(body)?;

@@ -1,11 +1,9 @@
 //! What admission needs to know of a caller's request, found in one pass without a tree.
 
 use super::input;
+use crate::dialect::json;
 use crate::dialect::openai_chat::Scan;
-use crate::dialect::openai_chat::request::{
-    MEMBERS_MAX, expected, invalid, model, object, refuse_duplicates, utf8,
-};
-use crate::dialect::{JSON_DEPTH_MAX, json, nested_too_deep};
+use crate::dialect::openai_chat::request::{MEMBERS_MAX, expected, members_of, model};
 use crate::fault::Fault;
 use crate::usage::{Estimate, estimate_tokens};
 
@@ -41,30 +39,16 @@ pub fn scan(body: &[u8]) -> Result<Scan, Fault> {
 
 /// The members of a body.
 pub(super) fn wanted(body: &[u8]) -> Result<Wanted<'_>, Fault> {
-    let text = utf8(body)?;
-    if nested_too_deep(body, JSON_DEPTH_MAX) {
-        return Err(invalid(format!(
-            "The body nests objects and arrays deeper than the {JSON_DEPTH_MAX} levels allowed."
-        )));
-    }
     let mut wanted = Wanted::default();
-    let mut names = Vec::with_capacity(8);
-    object(text, |member| {
-        let name = member.name();
-        match &*name {
-            "model" => wanted.model = Some(member.value),
-            "input" => wanted.input = Some(member.value),
-            "dimensions" => wanted.dimensions = Some(member.value),
-            "encoding_format" => wanted.encoding_format = Some(member.value),
-            "user" => wanted.user = Some(member.value),
-            other if wanted.rest.len() < MEMBERS_MAX => wanted.rest.push(other.to_owned()),
-            _ => {}
-        }
-        if names.len() <= MEMBERS_MAX {
-            names.push(name);
-        }
+    members_of(body, |name, value| match name {
+        "model" => wanted.model = Some(value),
+        "input" => wanted.input = Some(value),
+        "dimensions" => wanted.dimensions = Some(value),
+        "encoding_format" => wanted.encoding_format = Some(value),
+        "user" => wanted.user = Some(value),
+        other if wanted.rest.len() < MEMBERS_MAX => wanted.rest.push(other.to_owned()),
+        _ => {}
     })?;
-    refuse_duplicates(names, "")?;
     Ok(wanted)
 }
 

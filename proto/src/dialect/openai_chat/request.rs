@@ -82,27 +82,36 @@ impl<'a> Wanted<'a> {
 /// without duplicate keys, nested at most [`JSON_DEPTH_MAX`] deep, with a `model`, `messages`, and `stream` and
 /// `stream_options` of their types.
 pub fn scan(body: &[u8]) -> Result<Scan, Fault> {
+    let mut wanted = Wanted::default();
+    members_of(body, |name, value| wanted.note(name, value))?;
+    let model = model(wanted.model)?;
+    messages(wanted.messages)?;
+    let stream = flag(wanted.stream, "stream")?;
+    let include_usage = include_usage(wanted.stream_options)?;
+    Ok(Scan { model, stream, include_usage, estimate: wanted.estimate() })
+}
+
+/// Hands every member of a caller's body to `note`, by its name and as written. A fault where the body is no readable
+/// JSON object, nests too deeply, or names a key twice.
+pub(in crate::dialect) fn members_of<'a>(
+    body: &'a [u8],
+    mut note: impl FnMut(&str, &'a str),
+) -> Result<(), Fault> {
     let text = utf8(body)?;
     if nested_too_deep(body, JSON_DEPTH_MAX) {
         return Err(invalid(format!(
             "The body nests objects and arrays deeper than the {JSON_DEPTH_MAX} levels allowed."
         )));
     }
-    let mut wanted = Wanted::default();
     let mut names = Vec::with_capacity(16);
     object(text, |member| {
         let name = member.name();
-        wanted.note(&name, member.value);
+        note(&name, member.value);
         if names.len() <= MEMBERS_MAX {
             names.push(name);
         }
     })?;
-    refuse_duplicates(names, "")?;
-    let model = model(wanted.model)?;
-    messages(wanted.messages)?;
-    let stream = flag(wanted.stream, "stream")?;
-    let include_usage = include_usage(wanted.stream_options)?;
-    Ok(Scan { model, stream, include_usage, estimate: wanted.estimate() })
+    refuse_duplicates(names, "")
 }
 
 /// Whether a body, known to be readable, offers function tools and does not switch reasoning off.

@@ -8,10 +8,9 @@ use crate::dialect::json::{self, Edit};
 use crate::dialect::openai_chat::Scan;
 use crate::dialect::openai_chat::estimate;
 use crate::dialect::openai_chat::request::{
-    MEMBERS_MAX, expected, flag, invalid, missing, model, object, refuse_duplicates, utf8,
+    expected, flag, invalid, members_of, missing, model, object, utf8,
 };
 use crate::dialect::openai_chat::rewrite::{quoted, splice};
-use crate::dialect::{JSON_DEPTH_MAX, nested_too_deep};
 use crate::fault::Fault;
 use crate::usage::{Estimate, estimate_tokens};
 
@@ -61,22 +60,8 @@ impl<'a> Wanted<'a> {
 
     /// Reads a body's members; a fault where it is no JSON object or names a key twice.
     fn read(body: &'a [u8]) -> Result<Self, Fault> {
-        let text = utf8(body)?;
-        if nested_too_deep(body, JSON_DEPTH_MAX) {
-            return Err(invalid(format!(
-                "The body nests objects and arrays deeper than the {JSON_DEPTH_MAX} levels allowed."
-            )));
-        }
         let mut wanted = Self::default();
-        let mut names = Vec::with_capacity(16);
-        object(text, |member| {
-            let name = member.name();
-            wanted.note(&name, member.value);
-            if names.len() <= MEMBERS_MAX {
-                names.push(name);
-            }
-        })?;
-        refuse_duplicates(names, "")?;
+        members_of(body, |name, value| wanted.note(name, value))?;
         Ok(wanted)
     }
 
@@ -129,7 +114,7 @@ impl<'a> Wanted<'a> {
 ///
 /// # Errors
 /// [`crate::fault::FaultCode::InvalidRequest`] naming what was expected and where, unless the body is UTF-8, one
-/// JSON object without duplicate keys, nested at most [`JSON_DEPTH_MAX`] deep, with a `model`, one of `input`,
+/// JSON object without duplicate keys, nested at most [`JSON_DEPTH_MAX`](crate::dialect::JSON_DEPTH_MAX) deep, with a `model`, one of `input`,
 /// `prompt`, `conversation` and `previous_response_id`, and `stream` of its type.
 pub fn scan(body: &[u8]) -> Result<Scan, Fault> {
     Wanted::read(body)?.scan()
