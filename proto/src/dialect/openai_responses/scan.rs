@@ -114,8 +114,8 @@ impl<'a> Wanted<'a> {
 ///
 /// # Errors
 /// [`crate::fault::FaultCode::InvalidRequest`] naming what was expected and where, unless the body is UTF-8, one
-/// JSON object without duplicate keys, nested at most [`JSON_DEPTH_MAX`](crate::dialect::JSON_DEPTH_MAX) deep, with a `model`, one of `input`,
-/// `prompt`, `conversation` and `previous_response_id`, and `stream` of its type.
+/// JSON object without duplicate keys, nested at most [`JSON_DEPTH_MAX`](crate::dialect::JSON_DEPTH_MAX) deep, with
+/// a `model`, one of `input`, `prompt`, `conversation` and `previous_response_id`, and `stream` of its type.
 pub fn scan(body: &[u8]) -> Result<Scan, Fault> {
     Wanted::read(body)?.scan()
 }
