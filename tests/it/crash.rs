@@ -55,7 +55,8 @@ async fn second_worker(stack: &mut Stack) -> Result<String> {
 
 async fn killed_during_a_call(stack: &mut Stack) -> Result<()> {
     let client = stack.client.clone();
-    let asked = tokio::spawn(async move { client.chat(&with_user(chat("slow-2500"), "killed")).await });
+    let asked =
+        tokio::spawn(async move { client.chat(&with_user(chat("slow-first-20000"), "killed")).await });
     call(stack, "killed", 0, Duration::from_secs(5)).await?;
     let second = second_worker(stack).await?;
     stack.process("workers-0")?.kill()?;
@@ -91,7 +92,7 @@ async fn killed_in_the_middle_of_a_stream(stack: &mut Stack) -> Result<()> {
 
 async fn frozen_and_fenced(stack: &mut Stack) -> Result<()> {
     let client = stack.client.clone();
-    let asked = tokio::spawn(async move { client.chat(&with_user(chat("slow-2000"), "frozen")).await });
+    let asked = tokio::spawn(async move { client.chat(&with_user(chat("slow-first-8000"), "frozen")).await });
     call(stack, "frozen", 0, Duration::from_secs(5)).await?;
     let second = second_worker(stack).await?;
     stack.process("workers-0")?.pause()?;
@@ -185,7 +186,7 @@ async fn ingress_killed(stack: &mut Stack) -> Result<()> {
 }
 
 #[tokio::test]
-async fn workers_die_and_freeze() -> Result<()> {
+async fn alone_workers_die_and_freeze() -> Result<()> {
     let mut stack = Stack::apart(Setup::default(), Counts::default(), Nats::single().await?, None).await?;
     killed_during_a_call(&mut stack).await?;
     killed_in_the_middle_of_a_stream(&mut stack).await?;

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `ok`, and every name that starts with `gpt-` | five chunks at once |
 //! | `sNxM` | N chunks, M ms before each |
-//! | `slow-N` | N ms before the head of the answer |
+//! | `slow-N`, `slow-first-N` | N ms before the head of the answer; of the first one of each `user` alone |
 //! | `echo` | the answer is JSON: SHA-256 and length of the body received |
 //! | `big-N` | an answer of N MiB |
 //! | `tools`, `json` | a tool call; a JSON document that fits a `{"city": string}` schema |
@@ -29,6 +29,8 @@ pub struct Script {
     pub refusal: Option<Refusal>,
     /// Before the head of the answer.
     pub delay: Duration,
+    /// The delay is for the first call of each `user` alone.
+    pub delay_once: bool,
     /// Pieces of content.
     pub chunks: u32,
     /// Before each piece of a stream.
@@ -108,6 +110,7 @@ impl Default for Script {
         Self {
             refusal: None,
             delay: Duration::ZERO,
+            delay_once: false,
             chunks: 5,
             every: Duration::ZERO,
             content: Content::Words,
@@ -168,6 +171,10 @@ impl Script {
         let number: u32 = number.parse().ok()?;
         match name {
             "slow" => self.delay = Duration::from_millis(number.into()),
+            "slow-first" => {
+                self.delay = Duration::from_millis(number.into());
+                self.delay_once = true;
+            }
             "big" => self.content = Content::Big(number),
             "hang" => self.ending = Ending::HangAfter(number),
             "cut" => self.ending = Ending::CutAfter(number),

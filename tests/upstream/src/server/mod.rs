@@ -71,8 +71,8 @@ pub struct Options {
 struct State {
     options: Options,
     calls: Calls,
-    /// Markers that have failed once.
-    failed: Mutex<HashSet<String>>,
+    /// What was asked for once, by model and user.
+    seen: Mutex<HashSet<String>>,
 }
 
 /// A running fake provider; it ends, with all its connections, when dropped.
@@ -88,7 +88,7 @@ impl Upstream {
     pub async fn start(addr: impl ToSocketAddrs, options: Options) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
-        let state = Arc::new(State { options, calls: Calls::default(), failed: Mutex::default() });
+        let state = Arc::new(State { options, calls: Calls::default(), seen: Mutex::default() });
         let task = tokio::spawn(accept(listener, Arc::clone(&state)));
         Ok(Self { addr, state, task })
     }
@@ -255,7 +255,9 @@ impl State {
             running.end(Ended::Finished);
             return Ok(refuse(&refusal(404, false)));
         };
-        tokio::time::sleep(script.delay).await;
+        if !script.delay_once || self.is_first(asked) {
+            tokio::time::sleep(script.delay).await;
+        }
         if let Some(refused) = script.refusal.as_ref().filter(|r| self.refuses(r, asked)) {
             running.answered(refused.status);
             running.end(Ended::Finished);
@@ -284,8 +286,13 @@ impl State {
     }
 
     fn refuses(&self, refusal: &Refusal, asked: &Asked) -> bool {
-        let marker = || format!("{}/{}", asked.model, asked.user.as_deref().unwrap_or_default());
-        !refusal.once || self.failed.lock().unwrap_or_else(PoisonError::into_inner).insert(marker())
+        !refusal.once || self.is_first(asked)
+    }
+
+    /// Whether nobody has asked this of this model for that `user` before.
+    fn is_first(&self, asked: &Asked) -> bool {
+        let marker = format!("{}/{}", asked.model, asked.user.as_deref().unwrap_or_default());
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(marker)
     }
 }
 
