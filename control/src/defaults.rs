@@ -1,7 +1,6 @@
 //! The configuration of a deployment without a file: made of the environment.
 
 use proto::config::{Config, Model, Project, Provider, ProviderKind, SecretRef, Strategy, Target, WILDCARD};
-use proto::envelope::OnDisconnect;
 use proto::money::{MoneyError, Price};
 
 use crate::file::{Draft, DraftKey, address};
@@ -145,27 +144,19 @@ pub fn from_env(env: &dyn Fn(&str) -> Option<String>, production: bool) -> Resul
 
 /// A project with every default.
 pub(crate) fn project(name: &str) -> Project {
-    Project { name: name.to_owned(), streaming: true, on_disconnect: OnDisconnect::default() }
+    Project::new(name)
 }
 
 fn provider(name: &str, kind: ProviderKind, base_url: Option<String>, key: Option<&str>) -> Provider {
     // Only LiteLLM has an address of its own here, and it usually stands next to Forebay.
     let allow_private_network = base_url.is_some();
     let api_key = key.map(|name| SecretRef::Env(name.to_owned()));
-    Provider {
-        name: name.to_owned(),
-        kind,
-        base_url,
-        api_key,
-        api_version: None,
-        region: None,
-        allow_private_network,
-    }
+    Provider { base_url, api_key, allow_private_network, ..Provider::new(name, kind) }
 }
 
 fn model(alias: &str, provider: &str, model: &str, price: Option<Price>) -> Model {
-    let target = Target { provider: provider.to_owned(), model: model.to_owned(), underlying_model: None };
-    Model { alias: alias.to_owned(), strategy: Strategy::Simple, targets: vec![target], price }
+    let target = Target::new(provider, model);
+    Model { price, ..Model::new(alias, Strategy::Simple, vec![target]) }
 }
 
 fn price(input: &str, output: &str) -> Result<Price, MoneyError> {

@@ -120,6 +120,8 @@ pub(crate) fn request(
         anthropic_version: text(headers, ANTHROPIC_VERSION),
         anthropic_beta: text(headers, ANTHROPIC_BETA),
         kept,
+        who: None,
+        route: None,
         client_request_id: call.client_id_text().map(str::to_owned),
         traceparent: Some(call.traceparent.clone()),
         path: Vec::new(),

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Event;
+use crate::envelope::Who;
+use crate::event::{Event, RouteFallback};
 use crate::id::{AttemptId, RequestId, Token, WorkerId};
 use crate::money::NanoUsd;
 use crate::usage::Reconciled;
@@ -164,6 +165,9 @@ pub struct RequestView {
     pub requested_model: String,
     /// How it was routed in the end.
     pub route_mode: Option<String>,
+    /// On whose behalf it was made.
+    #[serde(flatten)]
+    pub who: Who,
     /// The configuration version that admitted it.
     pub config: u64,
     /// When it was accepted, in milliseconds since the Unix epoch.
@@ -189,6 +193,12 @@ pub struct AttemptView {
     pub model: String,
     /// How it was routed.
     pub route_mode: String,
+    /// Id of the sealed credential it was made with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    /// What the platform stepped in for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_fallback: Option<RouteFallback>,
     /// The provider's HTTP status.
     pub status: Option<u16>,
     /// Why it failed.

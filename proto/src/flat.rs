@@ -4,8 +4,8 @@
 use serde::Deserialize;
 
 use crate::dialect::Dialect;
-use crate::envelope::Hold;
-use crate::event::{Announced, Ending, Origin, Outcome, RouteMode, Subject};
+use crate::envelope::{Hold, Who};
+use crate::event::{Announced, Ending, Origin, Outcome, RouteFallback, RouteMode, Subject};
 use crate::fault::FaultCode;
 use crate::id::AttemptId;
 use crate::usage::{Estimate, Reconciled};
@@ -20,6 +20,8 @@ macro_rules! flat {
             requested_model: String,
             config: u64,
             origin: Origin,
+            #[serde(default)]
+            who: Option<Box<Who>>,
             #[serde(default)]
             path: Vec<String>,
             #[serde(default)]
@@ -40,6 +42,7 @@ macro_rules! flat {
                         requested_model: flat.requested_model,
                         config: flat.config,
                         origin: flat.origin,
+                        who: flat.who,
                         path: flat.path,
                         hold: flat.hold,
                         client_request_id: flat.client_request_id,
@@ -60,6 +63,10 @@ flat!(FlatAnnounced => Announced {
     model: String,
     priced_with: u64,
     route_mode: RouteMode,
+    #[serde(default)]
+    credential: Option<String>,
+    #[serde(default)]
+    fallback: Option<Box<RouteFallback>>,
     estimate: Estimate,
     deadline_ms: u64,
 });
@@ -70,6 +77,10 @@ flat!(FlatOutcome => Outcome {
     model: String,
     priced_with: u64,
     route_mode: RouteMode,
+    #[serde(default)]
+    credential: Option<String>,
+    #[serde(default)]
+    fallback: Option<Box<RouteFallback>>,
     ending: Ending,
     #[serde(default)]
     status: Option<u16>,

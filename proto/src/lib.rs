@@ -27,16 +27,19 @@
 //! | [`stored`] | responses kept between requests |
 //! | [`clock`] | the one place that reads the wall clock |
 
+pub mod audit;
 pub mod canonical;
 pub mod catalogue;
 pub mod clock;
 pub mod config;
+pub mod credential;
 pub mod ctl;
 pub mod dialect;
 pub mod envelope;
 pub mod event;
 pub mod fault;
 mod flat;
+pub mod hpke;
 pub mod id;
 pub mod money;
 pub mod nats;
@@ -47,4 +50,5 @@ pub mod seal;
 pub mod secret;
 pub mod stored;
 pub mod subject;
+pub mod switch;
 pub mod usage;

@@ -62,6 +62,11 @@ impl MasterKey {
         self.derive(b"forebay opaque carrier v1")
     }
 
+    /// What the pair of keys is derived from that provider credentials are sealed with.
+    pub fn credential_key_material(&self) -> Secret<[u8; 32]> {
+        self.derive(b"forebay provider credentials v1")
+    }
+
     fn derive(&self, purpose: &[u8]) -> Secret<[u8; 32]> {
         let mut key = [0_u8; 32];
         let hkdf = Hkdf::<Sha256>::new(Some(b"forebay"), self.0.expose().as_bytes());

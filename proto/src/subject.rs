@@ -29,6 +29,14 @@ pub const KEYS_PROJECTED: &str = "_projected";
 /// KV bucket of wrapped payload keys, by key id.
 pub const PAYLOAD_KEYS_BUCKET: &str = "payload_keys";
 
+/// KV bucket of what is switched off; see [`crate::switch`].
+pub const SWITCHES_BUCKET: &str = "switches";
+/// KV bucket of sealed provider credentials ([`crate::credential::CredentialRecord`]), by id. Workers alone read it.
+pub const CREDENTIALS_BUCKET: &str = "credentials";
+/// KV bucket of the health of what workers call, shared between them.
+pub const HEALTH_BUCKET: &str = "health";
+/// KV bucket in which every process says what configuration it runs with.
+pub const PRESENCE_BUCKET: &str = "presence";
 /// Header that carries the [`crate::envelope::Envelope`] of a request as JSON.
 pub const ENVELOPE_HEADER: &str = "Fb-Envelope";
 /// Header that names the delivery that a message comes from.
@@ -121,6 +129,11 @@ pub fn closed_event(project: &str) -> String {
 
 /// Full configuration and price versions.
 pub const CONFIG_EVENT: &str = "fb.evt.config";
+
+/// Audit records of one kind of act, `<kind>.<verb>`.
+pub fn audit_event(action: &str) -> String {
+    format!("fb.evt.audit.{action}")
+}
 
 /// The longest name of a project.
 pub const PROJECT_NAME_MAX: usize = 64;

@@ -2,7 +2,7 @@
 
 use proto::canonical::Origin;
 use proto::config::{Config, Model, Strategy};
-use proto::event::RouteMode;
+use proto::event::{RouteFallback, RouteMode};
 use proto::money::Price;
 
 /// More targets than this are never tried for one request.
@@ -17,6 +17,10 @@ pub(crate) struct Hop {
     pub(crate) underlying: Option<String>,
     /// How a request that is served there came to be.
     pub(crate) route_mode: RouteMode,
+    /// Id of the sealed credential to call it with; `None` = the one that its provider's row names.
+    pub(crate) credential: Option<String>,
+    /// What the platform steps in for, if it does.
+    pub(crate) fallback: Option<Box<RouteFallback>>,
 }
 
 impl Hop {
@@ -32,7 +36,7 @@ impl Hop {
 pub(crate) fn chain(model: &Model, requested: &str, usable: impl Fn(&Hop) -> bool) -> Vec<Hop> {
     let count = match model.strategy {
         Strategy::Simple => 1,
-        Strategy::Fallback => model.targets.len(),
+        Strategy::Fallback | Strategy::Weighted | Strategy::Latency => model.targets.len(),
     };
     let Some(first) = model.targets.first() else { return Vec::new() };
     let first = (first.provider.as_str(), first.upstream_model(requested));
@@ -49,7 +53,8 @@ pub(crate) fn chain(model: &Model, requested: &str, usable: impl Fn(&Hop) -> boo
             (_, false) => RouteMode::ModelFallback,
         };
         let place = Origin { provider: provider.to_owned(), model: upstream.to_owned() };
-        let hop = Hop { place, underlying: target.underlying_model.clone(), route_mode };
+        let underlying = target.underlying_model.clone();
+        let hop = Hop { place, underlying, route_mode, credential: None, fallback: None };
         if usable(&hop) {
             hops.push(hop);
         }
@@ -68,11 +73,8 @@ mod tests {
     use proto::config::Target;
 
     fn model(strategy: Strategy, targets: &[(&str, &str)]) -> Model {
-        let targets = targets
-            .iter()
-            .map(|(p, m)| Target { provider: (*p).into(), model: (*m).into(), underlying_model: None })
-            .collect();
-        Model { alias: "fast".into(), strategy, targets, price: None }
+        let targets = targets.iter().map(|(p, m)| Target::new(*p, *m)).collect();
+        Model::new("fast", strategy, targets)
     }
 
     fn names(hops: &[Hop]) -> Vec<(&str, &str, &'static str)> {

@@ -26,6 +26,8 @@ pub(crate) fn envelope() -> Envelope {
         anthropic_version: None,
         anthropic_beta: None,
         kept: None,
+        who: None,
+        route: None,
         client_request_id: None,
         traceparent: None,
         path: Vec::new(),

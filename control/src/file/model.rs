@@ -52,7 +52,7 @@ pub(super) fn read(
     check_count(walk, &fields, strategy, listed.len());
     let targets = listed.into_iter().filter_map(|(path, value)| target(walk, path, value)).collect();
     let price = fields.value("price").and_then(|value| price(walk, fields.path("price"), value));
-    Some(Model { alias: alias?.value.to_owned(), strategy: strategy?, targets, price })
+    Some(Model { price, ..Model::new(alias?.value, strategy?, targets) })
 }
 
 fn strategy(walk: &mut Walk<'_>, text: &Text<'_>) -> Option<Strategy> {
@@ -99,9 +99,8 @@ fn target(walk: &mut Walk<'_>, path: String, value: &Spanned<DeValue<'_>>) -> Op
         walk.check_provider(provider);
     }
     Some(Target {
-        provider: provider?.value.to_owned(),
-        model: model?.value.to_owned(),
         underlying_model: underlying.map(|text| text.value.to_owned()),
+        ..Target::new(provider?.value, model?.value)
     })
 }
 

@@ -48,5 +48,5 @@ pub(super) fn read(
             }
         },
     };
-    Some(Project { name: name?.value.to_owned(), streaming, on_disconnect })
+    Some(Project { streaming, on_disconnect, ..Project::new(name?.value) })
 }

@@ -62,13 +62,12 @@ pub(super) fn read(
     let api_key =
         fields.text("api_key", &mut walk.mistakes).and_then(|text| secret::provider_key(walk, &text));
     Some(Provider {
-        name: name?.value.to_owned(),
-        kind: kind?,
         base_url: url,
         api_key,
         api_version,
         region,
         allow_private_network,
+        ..Provider::new(name?.value, kind?)
     })
 }
 

@@ -41,6 +41,7 @@ pub(super) fn provider_key(walk: &mut Walk<'_>, text: &Text<'_>) -> Option<Secre
     };
     // The workers read it. Only where they run in this process can its absence be known here.
     if walk.options.local_providers
+        && !matches!(reference, SecretRef::Credential(_))
         && let Err(problem) = fetch(walk, &reference)
     {
         text.wrong(&mut walk.mistakes, problem);
@@ -86,6 +87,7 @@ fn fetch(walk: &Walk<'_>, reference: &SecretRef) -> Result<Secret<String>, Strin
         SecretRef::Env(name) => {
             (walk.env)(name).ok_or_else(|| format!("the environment variable {name} is not set"))?
         }
+        SecretRef::Credential(_) => return Err("expected env:NAME or file:PATH".to_owned()),
         SecretRef::File(path) => {
             let mut text = String::new();
             let read = std::fs::File::open(path)

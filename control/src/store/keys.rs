@@ -41,6 +41,7 @@ impl KeyRow {
             project: self.project.clone(),
             name: self.name.clone(),
             revoked: self.revoked,
+            ..KeyRecord::default()
         }
     }
 }

@@ -109,6 +109,7 @@ fn in_progress(envelope: &Envelope) -> RequestView {
         client_request_id: envelope.client_request_id.clone(),
         requested_model: envelope.model.clone(),
         route_mode: None,
+        who: envelope.who.as_deref().cloned().unwrap_or_default(),
         config: envelope.config,
         accepted_ms: made_ms(envelope.request),
         used: None,

@@ -15,7 +15,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use proto::config::{Config, KeyRecord, Model, Project, Provider, ProviderKind, Strategy, Target};
 use proto::ctl::{Answer, Ask, LedgerBeat, ProviderBeat, Question, WorkerBeat};
-use proto::envelope::{Body, Envelope, OnDisconnect};
+use proto::envelope::{Body, Envelope};
 use proto::event::{CloseReason, Closed, Event, Origin, Subject};
 use proto::id::{RequestId, Token, WorkerId};
 use proto::nats::{Link, LinkOptions, Projection, StreamOptions, declare};
@@ -106,27 +106,14 @@ impl Drop for Stack {
 
 /// The configuration of every test; a test may change it.
 pub fn config() -> Config {
-    let model = |alias: &str| Model {
-        alias: alias.to_owned(),
-        strategy: Strategy::Simple,
-        targets: vec![Target { provider: "primary".into(), model: "up".into(), underlying_model: None }],
-        price: None,
-    };
+    let model = |alias: &str| Model::new(alias, Strategy::Simple, vec![Target::new("primary", "up")]);
     Config {
         version: 1,
         published_ms: 1_795_000_000_000,
         streaming: true,
-        providers: vec![Provider {
-            name: "primary".into(),
-            kind: ProviderKind::Openai,
-            base_url: None,
-            api_key: None,
-            api_version: None,
-            region: None,
-            allow_private_network: false,
-        }],
+        providers: vec![Provider::new("primary", ProviderKind::Openai)],
         models: vec![model("fast"), model("org/slow")],
-        projects: vec![Project { name: "acme".into(), streaming: true, on_disconnect: OnDisconnect::Cancel }],
+        projects: vec![Project::new("acme")],
         prices: Vec::new(),
     }
 }
@@ -189,7 +176,13 @@ impl Stack {
 
     /// Writes the only key's record.
     pub async fn set_key(&self, revoked: bool) {
-        let record = KeyRecord { id: "key_1".into(), project: "acme".into(), name: "ci".into(), revoked };
+        let record = KeyRecord {
+            id: "key_1".into(),
+            project: "acme".into(),
+            name: "ci".into(),
+            revoked,
+            ..KeyRecord::default()
+        };
         let json = serde_json::to_vec(&record).unwrap();
         put(&self.link, subject::KEYS_BUCKET, &self.pepper.hash(KEY), json.into()).await;
     }

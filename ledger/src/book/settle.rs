@@ -85,6 +85,8 @@ fn settled(at: At, second_payer: bool, event: Settlement) -> (Call, Settled) {
         model: event.model,
         priced_with: event.priced_with,
         route_mode: event.route_mode,
+        credential: event.credential,
+        fallback: event.fallback,
     };
     let settled = Settled {
         seq: at.seq,

@@ -1,16 +1,19 @@
 //! The configuration document every process runs with: compiled from the operator's file by `control`, numbered,
 //! stored, and projected as one JSON value. It names secrets and never holds one; virtual keys are not in it.
 
+mod key;
 mod model;
+mod project;
 mod provider;
 
-pub use model::{Model, Strategy, Target};
+pub use key::{KeyRecord, SessionRecord};
+pub use model::{Model, Strategy, Target, WEIGHT_MAX};
+pub use project::{Feature, Project};
 pub use provider::{Provider, ProviderKind, SecretRef, SecretRefError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{self, PriceRow};
-use crate::envelope::OnDisconnect;
 use crate::money::Price;
 
 /// One version of the configuration.
@@ -33,32 +36,6 @@ pub struct Config {
     /// they were when this version was published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prices: Vec<PriceRow>,
-}
-
-/// A tenant: what keys belong to and usage is booked on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Project {
-    /// Its name; see [`crate::subject::valid_project`].
-    pub name: String,
-    /// Whether streaming answers are served to it; the deployment's switch must be on as well.
-    pub streaming: bool,
-    /// What becomes of an upstream call whose caller went away.
-    pub on_disconnect: OnDisconnect,
-}
-
-/// A virtual key as the ingress sees it, stored under the keyed hash of its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyRecord {
-    /// Its id, for books and logs.
-    pub id: String,
-    /// The project it belongs to.
-    pub project: String,
-    /// Its name within the project.
-    pub name: String,
-    /// Whether it has been revoked.
-    #[serde(default)]
-    pub revoked: bool,
 }
 
 /// The alias that stands for every model no other alias names.

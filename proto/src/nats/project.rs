@@ -1,4 +1,5 @@
-//! What `control` projects and every process watches: the configuration in force and the payload keys.
+//! What `control` projects and every process watches: the configuration in force, the payload keys, and what is
+//! switched off.
 //!
 //! A process keeps the last good version; while the bucket cannot be read it goes on with that.
 
@@ -13,6 +14,7 @@ use super::Link;
 use crate::config::Config;
 use crate::seal::{KeyRing, Wrapper};
 use crate::subject;
+use crate::switch::Switches;
 
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 
@@ -29,12 +31,13 @@ pub struct ProjectionError {
 pub struct Projection {
     config: Arc<ArcSwapOption<Config>>,
     ring: Arc<ArcSwap<KeyRing>>,
+    switches: Switches,
 }
 
 impl Projection {
     /// An empty projection; [`Projection::run`] fills it.
     pub fn new() -> Self {
-        Self { config: Arc::default(), ring: Arc::default() }
+        Self { config: Arc::default(), ring: Arc::default(), switches: Switches::default() }
     }
 
     /// The configuration in force; `None` until the first one is seen.
@@ -47,16 +50,24 @@ impl Projection {
         self.ring.load_full()
     }
 
-    /// Follows both buckets for ever; a failed watch is started again.
+    /// What is switched off.
+    pub fn switches(&self) -> &Switches {
+        &self.switches
+    }
+
+    /// Follows the buckets for ever; a failed watch is started again.
     pub async fn run(&self, link: Link, wrapper: Wrapper) {
         let config = self.keep(&link, subject::CONFIG_BUCKET, |entry| self.take_config(entry));
         let keys = self.keep(&link, subject::PAYLOAD_KEYS_BUCKET, |entry| self.take_key(&wrapper, entry));
-        tokio::join!(config, keys);
+        let switches = self.keep(&link, subject::SWITCHES_BUCKET, |entry| {
+            self.switches.set(&entry.key, entry.operation == Operation::Put);
+        });
+        tokio::join!(config, keys, switches);
     }
 
     async fn keep(&self, link: &Link, bucket: &'static str, take: impl Fn(&kv::Entry)) {
         loop {
-            if let Err(error) = follow(link, bucket, &take).await {
+            if let Err(error) = Box::pin(follow(link, bucket, &take)).await {
                 tracing::debug!(bucket, error = %error, "watch ended, starting again");
             }
             tokio::time::sleep(RETRY_DELAY).await;

@@ -64,6 +64,11 @@ const CONFIG_HISTORY: i64 = 64;
 /// The longest deadline of a request; bodies outlive their message by it.
 const DEADLINE_MAX: Duration = Duration::from_secs(3600);
 
+/// What nobody has renewed for this long says nothing about a provider any more.
+const HEALTH_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
+/// A process that has said nothing for this long is gone.
+const PRESENCE_MAX_AGE: Duration = Duration::from_secs(60);
+
 /// A stream or bucket that could not be declared.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot declare {name}: {message}")]
@@ -120,6 +125,10 @@ pub async fn declare(link: &Link, options: &StreamOptions) -> Result<(), Declare
         (subject::CONFIG_BUCKET, CONFIG_HISTORY, Duration::ZERO),
         (subject::KEYS_BUCKET, 1, Duration::ZERO),
         (subject::PAYLOAD_KEYS_BUCKET, 1, Duration::ZERO),
+        (subject::SWITCHES_BUCKET, 1, Duration::ZERO),
+        (subject::CREDENTIALS_BUCKET, 1, Duration::ZERO),
+        (subject::HEALTH_BUCKET, 1, HEALTH_MAX_AGE),
+        (subject::PRESENCE_BUCKET, 1, PRESENCE_MAX_AGE),
         (subject::RESULTS_BUCKET, 1, options.requests_max_age),
     ] {
         let config = kv::Config {

@@ -261,6 +261,8 @@ impl Execution<'_> {
             model: hop.place.model.clone(),
             priced_with: self.plan.set.config.version,
             route_mode: hop.route_mode,
+            credential: hop.credential.clone(),
+            fallback: hop.fallback.clone(),
             estimate: self.plan.estimate,
             deadline_ms: work.deadline_ms,
         });

@@ -270,6 +270,8 @@ impl Execution<'_> {
             model: hop.place.model.clone(),
             priced_with: self.plan.set.config.version,
             route_mode: hop.route_mode,
+            credential: hop.credential.clone(),
+            fallback: hop.fallback.clone(),
             ending,
             status,
             fault: code,

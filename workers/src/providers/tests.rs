@@ -14,15 +14,7 @@ const KINDS: [ProviderKind; 7] = [
 ];
 
 fn provider(kind: ProviderKind) -> Provider {
-    Provider {
-        name: "p".into(),
-        kind,
-        base_url: None,
-        api_key: None,
-        api_version: None,
-        region: Some("eu-central-1".into()),
-        allow_private_network: false,
-    }
+    Provider { region: Some("eu-central-1".into()), ..Provider::new("p", kind) }
 }
 
 #[test]

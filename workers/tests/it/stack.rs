@@ -52,13 +52,9 @@ fn server() -> PathBuf {
 
 fn provider(name: &str, url: &str) -> Provider {
     Provider {
-        name: name.to_owned(),
-        kind: ProviderKind::OpenaiCompatible,
         base_url: Some(url.to_owned()),
-        api_key: None,
-        api_version: None,
-        region: None,
         allow_private_network: true,
+        ..Provider::new(name, ProviderKind::OpenaiCompatible)
     }
 }
 
@@ -76,16 +72,14 @@ fn serve(port: u16, dir: &std::path::Path) -> Child {
 /// A configuration whose model `fast` falls back along the given providers.
 pub fn config(urls: &[&str]) -> Config {
     let name = |n: usize| format!("p{n}");
-    let targets = (0..urls.len())
-        .map(|n| Target { provider: name(n), model: format!("up-{n}"), underlying_model: None })
-        .collect();
+    let targets = (0..urls.len()).map(|n| Target::new(name(n), format!("up-{n}"))).collect();
     Config {
         version: 1,
         published_ms: 1,
         streaming: true,
         providers: urls.iter().enumerate().map(|(n, url)| provider(&name(n), url)).collect(),
-        models: vec![Model { alias: "fast".into(), strategy: Strategy::Fallback, targets, price: None }],
-        projects: vec![Project { name: "acme".into(), streaming: true, on_disconnect: OnDisconnect::Cancel }],
+        models: vec![Model::new("fast", Strategy::Fallback, targets)],
+        projects: vec![Project::new("acme")],
         prices: Vec::new(),
     }
 }
@@ -185,6 +179,8 @@ impl Stack {
             anthropic_version: None,
             anthropic_beta: None,
             kept: None,
+            who: None,
+            route: None,
             client_request_id: None,
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
             path: Vec::new(),

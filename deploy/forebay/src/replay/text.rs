@@ -64,6 +64,7 @@ fn event(event: &Event) -> String {
         Event::Takeover(takeover) => format!("taken over by delivery {}", takeover.token),
         Event::Closed(closed) => closing(closed),
         Event::Config(config) => format!("configuration {}", config.version),
+        Event::Audit(record) => format!("{} by {}", record.action, record.actor),
     }
 }
 
