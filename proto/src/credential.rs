@@ -34,6 +34,18 @@ pub struct CredentialRecord {
     pub created_ms: u64,
 }
 
+impl CredentialRecord {
+    /// What its sealed secret is bound to; see [`about`].
+    pub fn about(&self) -> String {
+        about(&self.id, &self.owner)
+    }
+}
+
+/// What the sealed secret of a credential is bound to: its id, the scope of its owner and, of a tenant, the owner's id.
+pub fn about(id: &str, owner: &Owner) -> String {
+    format!("{id} {} {}", owner.scope(), owner.id()).trim_end().to_owned()
+}
+
 /// Whose a credential is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "scope", content = "id", rename_all = "snake_case")]
@@ -62,5 +74,17 @@ impl Owner {
             Self::Platform => "",
             Self::Project(id) | Self::EndUser(id) => id,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_bound_to_its_id_and_owner() {
+        assert_eq!(about("cred_1", &Owner::Platform), "cred_1 platform");
+        assert_eq!(about("cred_1", &Owner::Project("acme".into())), "cred_1 developer acme");
+        assert_eq!(about("cred_1", &Owner::EndUser("eu_1".into())), "cred_1 end_user eu_1");
     }
 }

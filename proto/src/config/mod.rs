@@ -3,11 +3,13 @@
 
 mod key;
 mod model;
+mod policy;
 mod project;
 mod provider;
 
 pub use key::{KeyRecord, SessionRecord};
 pub use model::{Model, Strategy, Target, WEIGHT_MAX};
+pub use policy::{AUTO, PolicyError, Purse, RoutePolicy, Ways};
 pub use project::{Feature, Project};
 pub use provider::{Provider, ProviderKind, SecretRef, SecretRefError};
 
