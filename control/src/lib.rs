@@ -12,15 +12,19 @@
 //! | [`demo`] | the example project |
 //! | [`store`] | SQL: versions, virtual keys, the outbox |
 //! | `project` | the outbox into buckets and events |
+//! | [`audit`] | who did what: the chained log, its copies on EVENTS, its verification |
+//! | [`isolation`] | whether what belongs to a tenant belongs to the right one |
 //! | `retention` | streams and buckets, and how long events are kept |
 //! | `payload_keys` | the daily keys that payloads are sealed with |
 
+pub mod audit;
 mod config;
 pub mod defaults;
 pub mod demo;
 mod error;
 pub mod file;
 mod health;
+pub mod isolation;
 mod metrics;
 mod payload_keys;
 mod project;

@@ -18,6 +18,7 @@ use proto::nats::Link;
 use proto::subject;
 
 use self::bucket::{Verdict, write};
+use crate::audit;
 use crate::error::Error;
 use crate::metrics;
 use crate::store::{self, OutboxRow, Work};
@@ -79,7 +80,8 @@ impl Projector {
             Work::MarkKeys => self.mark_keys(row.payload.parse().unwrap_or_default()).await,
             Work::Event => match serde_json::from_slice::<Event>(&payload)? {
                 Event::Config(config) => events::store(&self.link, config.version, &payload).await,
-                _ => Ok(false),
+                Event::Audit(record) => audit::events::store(&self.link, &record, &payload).await,
+                Event::Attempt(_) | Event::Usage(_) | Event::Takeover(_) | Event::Closed(_) => Ok(false),
             },
             Work::PutConfig => {
                 let config: Config = serde_json::from_slice(&payload)?;

@@ -1,8 +1,10 @@
-//! The only SQL of control: versions, virtual keys, the outbox and settings.
+//! The only SQL of control: versions, virtual keys, the outbox, settings and the audit log.
 //!
 //! One statement a file, one text for both engines. Whoever publishes inserts the next version first; the
 //! primary key lets one of several publishers through and the others start again with what it left.
 
+pub(crate) mod audit_log;
+pub(crate) mod isolation;
 mod keys;
 mod outbox;
 mod publish;
@@ -55,7 +57,7 @@ fn version(row: &sqlx::any::AnyRow) -> Result<Version, Error> {
 
 /// Begins a transaction that may write. SQLite takes its write lock at once, so that waiting for another writer
 /// is waiting and not an error at the first write.
-async fn begin(db: &Db) -> Result<Transaction<'static, Any>, Error> {
+pub(crate) async fn begin(db: &Db) -> Result<Transaction<'static, Any>, Error> {
     let begun = match db.engine() {
         Engine::Sqlite => db.pool().begin_with("BEGIN IMMEDIATE").await,
         Engine::Postgres => db.pool().begin().await,

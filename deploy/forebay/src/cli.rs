@@ -43,6 +43,11 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Derive every balance again from the events and compare
     Reconcile(ReconcileArgs),
+    /// Read, export and verify the audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Check that whatever belongs to a tenant belongs to the right one; the first mismatch ends it with status 1
+    CheckIsolation(CheckIsolationArgs),
     /// Measure this machine: direct, plain proxy and Forebay in one run
     Bench(bench::Args),
     /// The mock provider of `bench`
@@ -231,6 +236,95 @@ pub(crate) struct ReconcileArgs {
     pub(crate) output: JsonArgs,
 }
 
+/// `forebay audit`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Verify that no record was changed, removed or put in
+    ///
+    /// Walks the chain of hashes in the database and compares every record with its copy on EVENTS, as far back as that
+    /// is kept. Ends with status 1 and names the first record that is not as it was written.
+    Verify(AuditVerifyArgs),
+    /// Write every record, oldest first, as lines of JSON
+    Export(AuditExportArgs),
+    /// Show records, newest first
+    List(AuditListArgs),
+}
+
+/// `forebay audit verify`.
+#[derive(Debug, Args)]
+pub(crate) struct AuditVerifyArgs {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+/// `forebay audit export`.
+#[derive(Debug, Args)]
+pub(crate) struct AuditExportArgs {
+    #[command(flatten)]
+    pub(crate) filter: AuditFilter,
+    /// Lines of JSON, which it writes anyhow
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `forebay audit list`.
+#[derive(Debug, Args)]
+pub(crate) struct AuditListArgs {
+    #[command(flatten)]
+    pub(crate) filter: AuditFilter,
+    /// The most records to show
+    #[arg(long, default_value_t = 100)]
+    pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+/// Which records of the audit log.
+#[derive(Debug, Args)]
+pub(crate) struct AuditFilter {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Only what this one did: admin:NAME, developer:NAME, end_user:ID, operator:NAME or system:ROLE
+    #[arg(long)]
+    pub(crate) actor: Option<String>,
+    /// Only this: key.revoke, app.create, ...
+    #[arg(long)]
+    pub(crate) action: Option<String>,
+    /// Only what was done to this kind of thing
+    #[arg(long)]
+    pub(crate) resource: Option<String>,
+    /// Only what was done to this one
+    #[arg(long, value_name = "ID")]
+    pub(crate) resource_id: Option<String>,
+    /// Only what concerns this developer
+    #[arg(long, value_name = "ID")]
+    pub(crate) developer: Option<String>,
+    /// Only what ended so
+    #[arg(long, value_parser = ["success", "denied", "failed"])]
+    pub(crate) outcome: Option<String>,
+    /// At or after this time (2026-11-20T12:00:00Z, or a day)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+}
+
+/// `forebay check-isolation`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckIsolationArgs {
+    /// The data directory of a running `forebay up` [default: .forebay]
+    #[arg(long, env = "FOREBAY_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The database: sqlite://PATH or postgres://... (instead of a data directory)
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
 impl Command {
     /// Whether the command was asked for one JSON object.
     pub(crate) fn json(&self) -> bool {
@@ -239,6 +333,10 @@ impl Command {
             Self::Seed(args) => args.output.json,
             Self::Replay(args) => args.output.json,
             Self::Reconcile(args) => args.output.json,
+            Self::Audit(AuditCommand::Verify(args)) => args.output.json,
+            Self::Audit(AuditCommand::Export(args)) => args.json,
+            Self::Audit(AuditCommand::List(args)) => args.output.json,
+            Self::CheckIsolation(args) => args.output.json,
             Self::Bench(args) => args.wants_json(),
             Self::Up(_)
             | Self::Ingress(_)

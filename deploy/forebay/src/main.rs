@@ -9,17 +9,19 @@
 //! | [`stack`], [`role`] | the roles' threads, the order they start and stop in |
 //! | [`nats_server`] | the child: found, fetched, started, recognised after a crash |
 //! | [`data_dir`], [`endpoint`], [`secrets`], [`private_file`] | what is kept on disk |
-//! | [`demo`], [`replay`], [`reconcile`], [`database`] | the commands that report or prepare |
+//! | [`demo`], [`replay`], [`reconcile`], [`audit`], [`isolation`], [`database`] | the commands that report or prepare |
 //! | [`ops`], [`telemetry`], [`shutdown`], [`connect`], [`output`] | what every process needs |
 //!
 //! Errors are `anyhow` here and nowhere below: they end as sentences for whoever typed the command.
 
+mod audit;
 mod cli;
 mod connect;
 mod data_dir;
 mod database;
 mod demo;
 mod endpoint;
+mod isolation;
 mod nats_server;
 mod ops;
 mod output;
@@ -93,6 +95,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Seed(args) => database::seed(args).await,
         Command::Replay(args) => replay::run(args).await.map(verdict),
         Command::Reconcile(args) => reconcile::run(args).await.map(verdict),
+        Command::Audit(command) => audit::run(command).await.map(verdict),
+        Command::CheckIsolation(args) => isolation::run(args).await.map(verdict),
         Command::NatsServer => {
             output::line(&nats_server::find().await?.display().to_string())?;
             Ok(ExitCode::SUCCESS)

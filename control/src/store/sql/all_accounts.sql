@@ -1,0 +1,1 @@
+SELECT id, '' AS owner FROM accounts ORDER BY id

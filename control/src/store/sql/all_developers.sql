@@ -1,0 +1,1 @@
+SELECT id, name AS owner FROM developers ORDER BY id

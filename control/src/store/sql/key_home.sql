@@ -1,0 +1,1 @@
+SELECT project AS id, project AS owner FROM virtual_keys WHERE id = $1

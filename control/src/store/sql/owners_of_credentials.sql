@@ -1,0 +1,1 @@
+SELECT id, owner FROM credentials WHERE owner_scope = 'developer' ORDER BY id

@@ -1,0 +1,1 @@
+SELECT document FROM config_versions WHERE version = $1
