@@ -22,6 +22,7 @@
 //! | [`dialect`] | wire formats of callers and providers |
 //! | [`canonical`] | the one form every dialect becomes between two that differ |
 //! | [`catalogue`] | what models can do |
+//! | [`guard`] | which URLs and addresses a provider may have |
 //! | [`redact`] | secrets cut out of texts that others wrote |
 //! | [`nats`] | connecting, publishing with an acknowledgement, declaring streams |
 //! | [`stored`] | responses kept between requests |
@@ -39,6 +40,7 @@ pub mod envelope;
 pub mod event;
 pub mod fault;
 mod flat;
+pub mod guard;
 pub mod hpke;
 pub mod id;
 pub mod money;

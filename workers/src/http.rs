@@ -254,13 +254,22 @@ impl Upstream {
 }
 
 pub(crate) fn client(url: &Url, settings: &Config, allow_private: bool) -> reqwest::Result<Client> {
+    client_through(url, settings, GuardedResolver::system(allow_private))
+}
+
+/// A client that knows names from `resolver` alone.
+pub(crate) fn client_through(
+    url: &Url,
+    settings: &Config,
+    resolver: GuardedResolver,
+) -> reqwest::Result<Client> {
     let builder = Client::builder()
         .connect_timeout(settings.connect_timeout)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
-        .dns_resolver(Arc::new(GuardedResolver { allow_private }))
+        .dns_resolver(Arc::new(resolver))
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .tcp_keepalive(TCP_KEEPALIVE)
         .http2_keep_alive_interval(TCP_KEEPALIVE)
