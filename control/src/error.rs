@@ -74,6 +74,12 @@ pub enum Error {
     /// A payload key was wrapped under another master secret.
     #[error("payload key {0} was wrapped under another SECRET_ENCRYPTION_KEY: start with the former one")]
     OtherWrapper(String),
+    /// `API_CORS_ORIGINS` cannot be used.
+    #[error("API_CORS_ORIGINS: {0}")]
+    Cors(String),
+    /// The listener cannot be used.
+    #[error("the control plane cannot be served")]
+    Listener(#[source] std::io::Error),
     /// A payload key could not be made.
     #[error("cannot make a payload key")]
     Seal(#[from] proto::seal::SealError),
@@ -105,6 +111,8 @@ impl Error {
             | Self::TooLarge { .. }
             | Self::Json(_)
             | Self::Random
+            | Self::Cors(_)
+            | Self::Listener(_)
             | Self::OtherWrapper(_)
             | Self::Seal(_) => false,
         }
@@ -117,4 +125,16 @@ impl Error {
         let busy = ["40001", "40P01", "55P03", "5", "261", "517"];
         error.is_unique_violation() || error.code().is_some_and(|code| busy.contains(&code.as_ref()))
     }
+}
+
+/// An error with everything below it, for a log line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(source) = below {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        below = source.source();
+    }
+    text
 }

@@ -11,6 +11,7 @@
 //! | [`defaults`] | the configuration of a deployment without a file |
 //! | [`demo`] | the example project |
 //! | [`store`] | SQL: versions, virtual keys, the outbox |
+//! | `http` | the admin, developer, session and user APIs |
 //! | `project` | the outbox into buckets and events |
 //! | [`audit`] | who did what: the chained log, its copies on EVENTS, its verification |
 //! | [`isolation`] | whether what belongs to a tenant belongs to the right one |
@@ -24,6 +25,8 @@ pub mod demo;
 mod error;
 pub mod file;
 mod health;
+#[expect(dead_code, unused_imports, reason = "groups of routes are added to it one by one")]
+mod http;
 pub mod isolation;
 mod metrics;
 mod payload_keys;
@@ -38,5 +41,6 @@ pub use config::{Config, Secrets};
 pub use defaults::DEFAULT_PROJECT;
 pub use error::Error;
 pub use health::Health;
+pub use http::Serve;
 pub use run::run;
 pub use store::{GeneratedKey, Published, Source};

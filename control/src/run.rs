@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 use ledger::Db;
 use proto::clock::now_ms;
 use proto::nats::Link;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::file::Draft;
+use crate::http;
 use crate::project::Projector;
 use crate::retention::Retention;
 use crate::store::{self, Change, Published, Source, publish, publish_change};
@@ -32,6 +35,8 @@ pub async fn run(
 ) -> Result<(), Error> {
     metrics::describe();
     let draft = config.draft()?;
+    // Probes are answered from the beginning, so that whoever waits can see what for.
+    let served = serve(&mut config, &link, &db, &secrets, &shutdown)?;
     let begun = Instant::now();
     let (projector, published) = loop {
         let started = tokio::select! {
@@ -52,7 +57,31 @@ pub async fn run(
     }
     // Boxed: it holds the whole declaration of streams, and this task lives as long as the process.
     Box::pin(follow(&config, &link, &db, &secrets, projector, &shutdown)).await;
+    if let Some(served) = served
+        && served.await.is_err()
+    {
+        tracing::warn!("the control plane's listener ended badly");
+    }
     Ok(())
+}
+
+/// Serves the control plane, if it is to be served, until `shutdown`.
+fn serve(
+    config: &mut Config,
+    link: &Link,
+    db: &Db,
+    secrets: &Secrets,
+    shutdown: &CancellationToken,
+) -> Result<Option<AbortOnDropHandle<()>>, Error> {
+    let Some(serve) = config.serve.take() else { return Ok(None) };
+    let production = config.production;
+    let app = http::App { db: db.clone(), link: link.clone(), secrets: secrets.clone(), production };
+    let router = http::router(app, serve.operators, &serve.cors_origins, production)?;
+    let listener = TcpListener::from_std(serve.listener).map_err(Error::Listener)?;
+    let address = listener.local_addr().map_err(Error::Listener)?;
+    tracing::info!(%address, "operators and tenants are served");
+    let serving = http::server::serve(listener, router, shutdown.clone());
+    Ok(Some(AbortOnDropHandle::new(tokio::spawn(serving))))
 }
 
 /// Prepares NATS and publishes the draft. May be done again from the beginning, wherever it failed.
@@ -164,18 +193,6 @@ async fn note(config: &Config, db: &Db, passed: Result<usize, Error>, failing: &
             health.set(health.config(), Some(format!("published changes are not projected: {error}")));
         }
     }
-}
-
-/// An error with everything below it, for a log line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        below = source.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -109,7 +109,8 @@ pub(crate) async fn control(args: ControlArgs) -> anyhow::Result<ExitCode> {
         // Mistakes first, all of them, before anything is reached.
         configure::check(args.config.as_deref())?;
     }
-    let (keys, operators) = (Keys::from_env()?, connect::listen(&args.admin_listen)?);
+    let (keys, listener) = (Keys::from_env()?, connect::listen(&args.admin_listen)?);
+    let cors_origins = configure::cors_origins();
     let process = Process::start()?;
     let Some(db) = connect::database(&args.database.database_url, &process.shutdown).await? else {
         return Ok(ExitCode::SUCCESS);
@@ -119,17 +120,20 @@ pub(crate) async fn control(args: ControlArgs) -> anyhow::Result<ExitCode> {
     };
     let (on_published, published) = oneshot::channel();
     let durability = durability(args.durability.as_deref(), &link)?;
+    let health = control::Health::default();
+    let asked = health.clone();
+    let checks: Vec<(_, Check)> =
+        vec![("nats", ops::nats_check(link.clone())), ("control", Box::new(move || asked.check()))];
+    let operators = ops::router(Ops { service: "control", checks, metrics: process.metrics.text() });
     let config = control::Config {
         file: args.config,
         production: production(),
         streams: StreamOptions { durability, ..streams },
         on_published: Some(on_published),
+        health,
+        serve: Some(control::Serve { listener, operators, cors_origins }),
         ..control::Config::from_env()
     };
-    let health = config.health.clone();
-    let checks: Vec<(_, Check)> =
-        vec![("nats", ops::nats_check(link.clone())), ("control", Box::new(move || health.check()))];
-    let _operators = process.operators("control", operators, checks)?;
     let _announce = AbortOnDropHandle::new(tokio::spawn(show_generated(published)));
     Box::pin(control::run(config, link, db, keys.for_control(), process.shutdown)).await?;
     Ok(ExitCode::SUCCESS)

@@ -2,10 +2,11 @@
 //! weak ones stop every role from starting.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use proto::canonical::Carrier;
+use proto::hpke::{self, SealingKey};
 use proto::seal::Wrapper;
 use proto::secret::{MasterKey, Pepper, Secret, random_secret};
 
@@ -16,6 +17,7 @@ use crate::private_file;
 const MASTER_ENV: &str = "SECRET_ENCRYPTION_KEY";
 const MASTER_FILE: &str = "secret-encryption-key";
 const ADMIN_ENV: &str = "ADMIN_TOKEN";
+const DEVELOPER_ENV: &str = "DEVELOPER_ADMIN_TOKEN";
 const ADMIN_FILE: &str = "admin-token";
 /// Tells whether a later master secret is the same one, and nothing else about it.
 const FINGERPRINT_FILE: &str = "secret-fingerprint";
@@ -50,6 +52,7 @@ pub(crate) fn production() -> bool {
 pub(crate) fn check_environment() -> anyhow::Result<()> {
     given(MASTER_ENV)?;
     given(ADMIN_ENV)?;
+    given(DEVELOPER_ENV)?;
     Ok(())
 }
 
@@ -62,6 +65,12 @@ pub(crate) struct Keys {
     pub(crate) carrier: Carrier,
     /// Hashes virtual keys.
     pub(crate) pepper: Pepper,
+    /// Seals provider credentials.
+    pub(crate) sealing: SealingKey,
+    /// Hash of the operator's token.
+    admin_token: Option<String>,
+    /// Hash of the token that acts for every developer.
+    developer_admin_token: Option<String>,
 }
 
 impl Keys {
@@ -71,6 +80,9 @@ impl Keys {
             wrapper: Wrapper::new(&master.payload_wrapping_key()),
             carrier: Carrier::new(&master.carrier_key()),
             pepper: master.key_pepper(),
+            sealing: hpke::pair(&master.credential_key_material()).0,
+            admin_token: None,
+            developer_admin_token: None,
         })
     }
 
@@ -79,13 +91,21 @@ impl Keys {
         let master = given(MASTER_ENV)?.with_context(|| {
             format!("{MASTER_ENV} is not set: give every role the same string of 32 characters or more")
         })?;
-        Self::derive(master)
+        Self::derive(master)?.with_tokens(given(ADMIN_ENV)?)
+    }
+
+    /// With the tokens that open the control plane, as their hashes.
+    fn with_tokens(self, admin: Option<String>) -> anyhow::Result<Self> {
+        let admin_token = admin.map(|token| self.pepper.hash(&token));
+        let developer_admin_token = given(DEVELOPER_ENV)?.map(|token| self.pepper.hash(&token));
+        Ok(Self { admin_token, developer_admin_token, ..self })
     }
 
     /// For `forebay up`: what the environment does not give is made and kept.
     pub(crate) fn of_data_dir(dir: &DataDir) -> anyhow::Result<Self> {
-        given_or_kept(ADMIN_ENV, &dir.file(ADMIN_FILE))?;
-        let keys = Self::derive(given_or_kept(MASTER_ENV, &dir.file(MASTER_FILE))?)?;
+        let admin = given_or_kept(ADMIN_ENV, &dir.file(ADMIN_FILE))?;
+        let keys =
+            Self::derive(given_or_kept(MASTER_ENV, &dir.file(MASTER_FILE))?)?.with_tokens(Some(admin))?;
         keys.check_fingerprint(&dir.file(FINGERPRINT_FILE))?;
         Ok(keys)
     }
@@ -107,7 +127,13 @@ impl Keys {
 
     /// What control is given.
     pub(crate) fn for_control(&self) -> control::Secrets {
-        control::Secrets { wrapper: self.wrapper.clone(), pepper: self.pepper.clone() }
+        control::Secrets {
+            wrapper: self.wrapper.clone(),
+            pepper: self.pepper.clone(),
+            sealing: self.sealing.clone(),
+            admin_token: self.admin_token.clone(),
+            developer_admin_token: self.developer_admin_token.clone(),
+        }
     }
 
     /// What the workers need.
@@ -132,6 +158,12 @@ impl Keys {
             None => private_file::write(file, now.as_bytes()),
         }
     }
+}
+
+/// Where the operator's token is kept, if this directory keeps it rather than the environment.
+pub(crate) fn admin_token_file(dir: &DataDir) -> Option<PathBuf> {
+    let given = env::var(ADMIN_ENV).is_ok_and(|token| !token.is_empty());
+    (!given).then(|| dir.file(ADMIN_FILE))
 }
 
 fn given_or_kept(name: &str, file: &Path) -> anyhow::Result<String> {

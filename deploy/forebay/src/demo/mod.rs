@@ -103,6 +103,7 @@ async fn with_nats(work: &Path, endpoint: Endpoint) -> anyhow::Result<Evidence> 
         keys: Keys::throw_away()?,
         listener: connect::listen("127.0.0.1:0")?,
         admin: connect::listen("127.0.0.1:0")?,
+        cors_origins: Vec::new(),
         control: control::Config { file: Some(file), local_providers: true, ..control::Config::default() },
         ledger: ledger::Config::default(),
         // One attempt at each target: what is shown is the fallback, not a retry.

@@ -63,6 +63,12 @@ pub(crate) fn check(file: Option<&Path>) -> anyhow::Result<()> {
     compile(&config).map(drop)
 }
 
+/// The web origins that may read the control plane's answers: `API_CORS_ORIGINS`, separated by commas.
+pub(crate) fn cors_origins() -> Vec<String> {
+    let listed = std::env::var("API_CORS_ORIGINS").unwrap_or_default();
+    listed.split(',').map(|origin| origin.trim().to_owned()).filter(|origin| !origin.is_empty()).collect()
+}
+
 impl Configured {
     /// How control runs with it.
     pub(crate) fn control(

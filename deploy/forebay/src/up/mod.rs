@@ -50,8 +50,17 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
         let control = configured.control(&dir, streams, on_published)?;
         let metrics = Metrics::install()?;
         let _upkeep = metrics.keep_up();
-        let plan =
-            Plan { endpoint: endpoint.clone(), keys, listener, admin, control, ledger, workers, ingress };
+        let plan = Plan {
+            endpoint: endpoint.clone(),
+            keys,
+            listener,
+            admin,
+            cors_origins: configure::cors_origins(),
+            control,
+            ledger,
+            workers,
+            ingress,
+        };
         let mut stack = Stack::start(plan, &metrics)?;
         let served = serve(&mut stack, &endpoint, &configured, &dir, published, &shutdown).await;
         stack.stop().await;

@@ -1,0 +1,3 @@
+//! The control plane over real sockets.
+
+mod doors;

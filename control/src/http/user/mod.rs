@@ -1,0 +1,10 @@
+//! `/v1/user`: what an end user does with a session.
+
+use utoipa_axum::router::OpenApiRouter;
+
+use super::App;
+
+/// The group's routes.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+}

@@ -1,0 +1,1 @@
+UPDATE developer_tokens SET last_used_ms = $1 WHERE id = $2
