@@ -67,6 +67,7 @@ fn attempt(attempt: &Attempt) -> AttemptView {
         provider_fallback: attempt.call.fallback.as_deref().cloned(),
         status: settled.and_then(|s| s.status),
         fault: settled.and_then(|s| s.fault).map(|f| f.label().to_owned()),
+        class: settled.and_then(|s| s.class),
         duration_ms: settled.map(|s| s.duration_ms),
         first_byte_ms: settled.and_then(|s| s.first_byte_ms),
         used: settled.map(|s| s.used.clone()),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::Who;
 use crate::event::{Event, RouteFallback};
+use crate::health::FailureClass;
 use crate::id::{AttemptId, RequestId, Token, WorkerId};
 use crate::money::NanoUsd;
 use crate::usage::Reconciled;
@@ -203,6 +204,10 @@ pub struct AttemptView {
     pub status: Option<u16>,
     /// Why it failed.
     pub fault: Option<String>,
+    /// What kind of failure it was: `quota`, `rate`, `timeout`, `server`, `transport`, `model`, `account`, `caller` or
+    /// `gateway`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<FailureClass>,
     /// The upstream call, in milliseconds.
     pub duration_ms: Option<u64>,
     /// To its first content, in milliseconds.

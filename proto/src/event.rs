@@ -18,6 +18,7 @@ use crate::dialect::Dialect;
 use crate::envelope::{Envelope, Hold, Who};
 use crate::fault::FaultCode;
 use crate::flat::{FlatAnnounced, FlatOutcome};
+use crate::health::FailureClass;
 use crate::id::{AttemptId, RequestId, Token};
 use crate::subject;
 use crate::usage::{Estimate, Reconciled};
@@ -215,6 +216,9 @@ pub struct Outcome {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultCode>,
+    /// What kind of failure it was, as far as the health of what was called goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<FailureClass>,
     /// What was used and where the numbers come from.
     pub used: Reconciled,
     /// Whether the ingress sent (or would have sent) this attempt's answer to the caller.

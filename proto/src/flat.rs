@@ -7,6 +7,7 @@ use crate::dialect::Dialect;
 use crate::envelope::{Hold, Who};
 use crate::event::{Announced, Ending, Origin, Outcome, RouteFallback, RouteMode, Subject};
 use crate::fault::FaultCode;
+use crate::health::FailureClass;
 use crate::id::AttemptId;
 use crate::usage::{Estimate, Reconciled};
 
@@ -86,6 +87,8 @@ flat!(FlatOutcome => Outcome {
     status: Option<u16>,
     #[serde(default)]
     fault: Option<FaultCode>,
+    #[serde(default)]
+    class: Option<FailureClass>,
     used: Reconciled,
     bound: bool,
     last: bool,

@@ -17,6 +17,7 @@
 //! | [`event`] | what the ledger reads |
 //! | [`ctl`] | claims, cancels, presence, queries |
 //! | [`fault`] | the only error that crosses the wire |
+//! | [`health`] | classes of failures, and circuit breakers as workers share them |
 //! | [`config`] | the configuration document every process runs with |
 //! | [`secret`] | secrets that cannot be printed, keys derived from the master secret |
 //! | [`dialect`] | wire formats of callers and providers |
@@ -41,6 +42,7 @@ pub mod event;
 pub mod fault;
 mod flat;
 pub mod guard;
+pub mod health;
 pub mod hpke;
 pub mod id;
 pub mod money;

@@ -50,6 +50,8 @@ pub const CTL_CANCEL: &str = "fb.ctl.cancel";
 pub const CTL_LOAD: &str = "fb.ctl.load";
 /// Each ledger says every second how it is: a JSON [`crate::ctl::LedgerBeat`].
 pub const CTL_LEDGER: &str = "fb.ctl.ledger";
+/// Workers tell each other about a breaker that changed: a JSON [`crate::health::BreakerRecord`].
+pub const CTL_BREAKER: &str = "fb.ctl.breaker";
 /// Queue group `ledger` answers what is on the books about one request.
 pub const CTL_LOOKUP: &str = "fb.ctl.lookup";
 

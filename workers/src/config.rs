@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use proto::health::FailureClass;
 use proto::id::WorkerId;
 use proto::subject::DEFAULT_POOL;
 
 use crate::Error;
+use crate::breaker::BreakerPolicy;
 
 /// Settings of one worker process.
 #[derive(Debug, Clone)]
@@ -43,6 +45,9 @@ pub struct Config {
     /// After how long without a sign of life a request is given to another worker; default 5 s, 10 s where the
     /// stream has replicas.
     pub ack_wait: Option<Duration>,
+    /// When a provider is left alone and for how long; variables `FOREBAY_BREAKER_<CLASS>_THRESHOLD` and
+    /// `FOREBAY_BREAKER_<CLASS>_COOLDOWN_MS` for each class of failure.
+    pub breakers: BreakerPolicy,
 }
 
 impl Default for Config {
@@ -64,12 +69,15 @@ impl Default for Config {
             answer_bytes_max: 64 << 20,
             body_bytes_max: 64 << 20,
             ack_wait: None,
+            breakers: BreakerPolicy::default(),
         }
     }
 }
 
 /// An idle stream is given at least this long: a model may think in silence between two chunks.
 const IDLE_MIN: Duration = Duration::from_secs(120);
+/// No cooldown is longer.
+const COOLDOWN_MAX: Duration = Duration::from_secs(24 * 3600);
 const ACK_WAIT_SINGLE: Duration = Duration::from_secs(5);
 /// Longer than an election, else everything that runs would be delivered again after each.
 const ACK_WAIT_REPLICATED: Duration = Duration::from_secs(10);
@@ -104,6 +112,7 @@ impl Config {
         if let Some(bytes) = number("FOREBAY_BODY_BYTES_MAX")? {
             config.body_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
         }
+        config.breakers = breakers(&lookup)?;
         config.check()?;
         Ok(config)
     }
@@ -135,6 +144,29 @@ impl Config {
         let usual = if replicas > 1 { ACK_WAIT_REPLICATED } else { ACK_WAIT_SINGLE };
         self.ack_wait.unwrap_or(usual)
     }
+}
+
+/// The usual thresholds and cooldowns, changed by the environment.
+fn breakers(lookup: &impl Fn(&str) -> Option<String>) -> Result<BreakerPolicy, Error> {
+    let mut policy = BreakerPolicy::default();
+    for class in FailureClass::UNHEALTHY {
+        let number = |setting: &str| {
+            let name = format!("FOREBAY_BREAKER_{}_{setting}", class.as_str().to_ascii_uppercase());
+            match lookup(&name).as_deref().map(str::trim) {
+                None | Some("") => Ok(None),
+                Some(text) => text.parse::<u64>().map(Some).map_err(|_| Error::NamedVariable { name }),
+            }
+        };
+        let Some(row) = policy.of_mut(class) else { continue };
+        if let Some(threshold) = number("THRESHOLD")? {
+            row.threshold = u32::try_from(threshold).unwrap_or(u32::MAX);
+        }
+        if let Some(ms) = number("COOLDOWN_MS")? {
+            row.cooldown = Duration::from_millis(ms).min(COOLDOWN_MAX);
+            row.cooldown_max = row.cooldown_max.max(row.cooldown);
+        }
+    }
+    Ok(policy)
 }
 
 #[cfg(test)]

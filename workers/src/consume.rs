@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::Worker;
 use crate::background;
 use crate::body;
+use crate::breaker::Admission;
 use crate::claim::{Claim, claim};
 use crate::delivery::Delivery;
 use crate::error::chain;
@@ -180,12 +181,18 @@ async fn plan(work: &Work, payload: Bytes) -> Result<Plan, Fault> {
     let speaks = |hop: &Hop| {
         set.get(&hop.place.provider).is_some_and(|up| up.asked_in(work.envelope.dialect, hop).is_some())
     };
-    let chain = route::resolve(&set.config, model, speaks);
+    let breakers = &work.worker.breakers;
+    let healthy = |hop: &Hop| !matches!(breakers.admits(&hop.breaker()), Admission::Refused(_));
+    let chain = route::resolve(&set.config, model, |hop| speaks(hop) && healthy(hop));
     let chain = chain.ok_or_else(|| {
         Fault::new(FaultCode::ModelNotFound, format!("The model `{model}` does not exist."))
             .with_param("model")
     })?;
     if chain.is_empty() {
+        let ill = route::resolve(&set.config, model, speaks).unwrap_or_default();
+        if let Some(wait) = breakers.soonest(ill.iter().map(Hop::breaker)) {
+            return Err(execute::no_healthy_route(wait));
+        }
         let there = |hop: &Hop| set.get(&hop.place.provider).is_some();
         let there = route::resolve(&set.config, model, there).is_some_and(|chain| !chain.is_empty());
         return Err(if there { not_served(work) } else { execute::no_route() });

@@ -8,6 +8,7 @@
 mod background;
 mod beat;
 mod body;
+mod breaker;
 mod budget;
 mod claim;
 mod config;
@@ -36,6 +37,7 @@ mod testing;
 mod upstreams;
 mod work;
 
+pub use breaker::{BreakerPolicy, ClassPolicy};
 pub use config::Config;
 pub use error::Error;
 pub use health::Health;
@@ -51,6 +53,7 @@ use proto::subject;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::breaker::Breakers;
 use crate::budget::RetryBudget;
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
@@ -58,6 +61,10 @@ use crate::upstreams::Upstreams;
 
 /// For this long after the connection broke, every delivery is claimed before it is served.
 const SHAKEN: Duration = Duration::from_secs(5);
+/// How much longer than its first content a probe may take before another is made in its place.
+const PROBE_GRACE: Duration = Duration::from_secs(5);
+/// How long a start waits to learn the health of providers.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
 /// How long what is written may take to leave the process in the end.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -81,6 +88,7 @@ pub(crate) struct Worker {
     upstreams: Upstreams,
     jobs: Jobs,
     budget: RetryBudget,
+    breakers: Breakers,
     metrics: Metrics,
     health: Health,
     /// The jobs, and what runs on their behalf.
@@ -135,6 +143,7 @@ pub async fn run(
         replays: Replays::new(link.clone()),
         jobs: Jobs::default(),
         budget: RetryBudget::new(Instant::now()),
+        breakers: Breakers::new(config.breakers, config.worker, config.first_byte_timeout + PROBE_GRACE),
         metrics: Metrics::new(),
         tracker: TaskTracker::new(),
         started: Instant::now(),
@@ -149,10 +158,12 @@ pub async fn run(
         .await
         .map_err(|source| Error::Subscribe { subject: subject::CTL_CANCEL.to_owned(), source })?;
     helpers.spawn(project(Arc::clone(&worker), secrets.wrapper, ended.clone()));
+    helpers.spawn(breaker::share(worker.breakers.clone(), worker.link.clone(), ended.clone()));
     helpers.spawn(keeper::keep(Arc::clone(&worker), ended.clone()));
     helpers.spawn(beat::beat(Arc::clone(&worker), ended.clone()));
     helpers.spawn(beat::listen(Arc::clone(&worker), cancels, ended.clone()));
     tracing::info!(worker = %worker.config.worker, pool = worker.config.pool, "worker up");
+    worker.breakers.loaded(HEALTH_PATIENCE).await;
     let pulled = pull::pull(&worker, &shutdown).await;
     health.set_pulling(false);
     finish(&worker, drain).await;

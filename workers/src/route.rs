@@ -5,6 +5,8 @@ use proto::config::{Config, Model, Strategy};
 use proto::event::{RouteFallback, RouteMode};
 use proto::money::Price;
 
+use crate::breaker::Place;
+
 /// More targets than this are never tried for one request.
 pub(crate) const HOPS_MAX: usize = 8;
 
@@ -24,6 +26,15 @@ pub(crate) struct Hop {
 }
 
 impl Hop {
+    /// The place as its breaker knows it.
+    pub(crate) fn breaker(&self) -> Place<'_> {
+        Place {
+            provider: &self.place.provider,
+            credential: self.credential.as_deref(),
+            model: &self.place.model,
+        }
+    }
+
     /// What a call of it costs now that was made for `alias`.
     pub(crate) fn price<'a>(&self, config: &'a Config, alias: &str) -> Option<&'a Price> {
         config.price_of(alias, &self.place.provider, &self.place.model, proto::clock::now_ms())

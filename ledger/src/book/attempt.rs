@@ -6,6 +6,7 @@
 use proto::dialect::Dialect;
 use proto::event::{Announced, Ending, Outcome as Settlement, RouteFallback, RouteMode, Subject};
 use proto::fault::FaultCode;
+use proto::health::FailureClass;
 use proto::id::AttemptId;
 use proto::money::NanoUsd;
 use proto::usage::{Estimate, Reconciled};
@@ -58,6 +59,9 @@ pub struct Settled {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultCode>,
+    /// What kind of failure it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<FailureClass>,
     /// What was used.
     pub used: Reconciled,
     /// Whether its answer went to the caller.
@@ -295,6 +299,7 @@ impl Attempt {
             ("ending", there.ending != event.ending),
             ("status", there.status != event.status),
             ("fault", there.fault != event.fault),
+            ("class", there.class != event.class),
             ("used", there.used != event.used),
             ("bound", there.bound != event.bound),
             ("last", there.last != event.last),

@@ -94,6 +94,7 @@ fn settled(at: At, second_payer: bool, event: Settlement) -> (Call, Settled) {
         ending: event.ending,
         status: event.status,
         fault: event.fault,
+        class: event.class,
         used: event.used,
         bound: event.bound,
         last: event.last,

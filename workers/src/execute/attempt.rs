@@ -21,12 +21,16 @@ use super::call::{Call, Trace};
 use super::failure::{Failure, Limits};
 use super::stream::Relay;
 use crate::background;
+use crate::breaker::Pass;
 use crate::http::Upstream;
 use crate::jobs::{Job, Stop};
 use crate::keep;
 use crate::linger::Linger;
+use crate::retry;
 use crate::route::Hop;
 
+/// A retry comes this much after the breaker's time.
+const BREAKER_GRACE: Duration = Duration::from_millis(2);
 /// How long the announcement may take to be stored: an election and some more.
 const ANNOUNCE_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -41,7 +45,7 @@ pub(super) enum Attempted {
     Settled,
     /// It failed; the table decides what follows.
     Failed(Box<Failed>),
-    /// Nothing was called: the request cannot be carried there.
+    /// Nothing was called: the request cannot be carried there, or what is there is out of order.
     Unfit(Box<Fault>),
 }
 
@@ -59,7 +63,7 @@ pub(super) struct Failed {
 
 /// Why a call has no answer.
 enum Ended {
-    Failed(Failure),
+    Failed(Box<Failure>),
     Stopped(Stop),
 }
 
@@ -71,7 +75,7 @@ async fn unless_stopped<T>(
     tokio::select! {
         biased;
         stop = job.stopped() => Err(Ended::Stopped(stop)),
-        result = exchange => result.map_err(Ended::Failed),
+        result = exchange => result.map_err(|failure| Ended::Failed(Box::new(failure))),
     }
 }
 
@@ -98,6 +102,10 @@ impl Execution<'_> {
             self.too_late().await;
             return Attempted::Settled;
         }
+        if let Err(wait) = self.admitted(hop).await {
+            self.k -= 1;
+            return Attempted::Unfit(Box::new(no_healthy_route(wait)));
+        }
         if let Err(failure) = self.announce(hop).await {
             return Attempted::Failed(Box::new(failed(upstream, failure, trace)));
         }
@@ -115,12 +123,30 @@ impl Execution<'_> {
             attempt: self.attempt_id(),
             traceparent: self.work.job.traceparent.as_deref(),
             limits: self.limits(),
+            probe: self.pass.as_ref().and_then(Pass::probe),
         };
         if call.stream {
             self.attempt_stream(hop, &call, &upstream, trace).await
         } else {
             self.attempt_whole(hop, &call, &upstream, trace).await
         }
+    }
+
+    /// Asks the breaker. A request that has tried here before waits a little for it: it is its own retry that the
+    /// provider asked to come later.
+    async fn admitted(&mut self, hop: &Hop) -> Result<(), Duration> {
+        let breakers = &self.work.worker.breakers;
+        let mut entered = breakers.enter(&hop.breaker()).await;
+        if let Err(wait) = entered
+            && self.tries_here > 1
+            && wait <= retry::HINT_MAX
+            && wait < self.work.left()
+        {
+            self.rest(wait + BREAKER_GRACE).await;
+            entered = breakers.enter(&hop.breaker()).await;
+        }
+        self.pass = Some(entered?);
+        Ok(())
     }
 
     /// The provider's body, and the way back.
@@ -170,7 +196,7 @@ impl Execution<'_> {
             }
             Err(Ended::Failed(failure)) => {
                 let used = self.used(&trace, failure.reported.as_deref(), 0);
-                Attempted::Failed(Box::new(Failed { used, ..failed(Arc::clone(upstream), failure, trace) }))
+                Attempted::Failed(Box::new(Failed { used, ..failed(Arc::clone(upstream), *failure, trace) }))
             }
         }
     }
@@ -221,7 +247,7 @@ impl Execution<'_> {
             Err(Ended::Failed(failure)) => {
                 let rest = relay.rest_if_begun().await;
                 let used = self.used(&trace, reported.as_ref(), chars);
-                let failed = failed(Arc::clone(upstream), failure, trace);
+                let failed = failed(Arc::clone(upstream), *failure, trace);
                 Attempted::Failed(Box::new(Failed { used, begun, rest, ..failed }))
             }
         }
@@ -346,4 +372,12 @@ fn failed(upstream: Arc<Upstream>, failure: Failure, trace: Trace) -> Failed {
 pub(crate) fn no_route() -> Fault {
     let sentence = "No provider of this model can be used at the moment.";
     Fault::new(FaultCode::Unavailable, sentence).retry_after(NO_ROUTE_RETRY_MS)
+}
+
+/// What a caller is told when every place that could serve the request is out of order, and the first of them is
+/// asked again after `wait`.
+pub(crate) fn no_healthy_route(wait: Duration) -> Fault {
+    let sentence = "Every provider of this model is out of order at the moment.";
+    let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    Fault::new(FaultCode::NoHealthyRoute, sentence).retry_after(ms)
 }

@@ -1,5 +1,6 @@
 //! The upstream call itself: send, judge the head of the answer, read a whole answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -14,8 +15,10 @@ use reqwest::{Request, Response};
 use tokio::time::Instant;
 
 use super::failure::{Failure, Limits};
+use crate::breaker::Probe;
 use crate::error::chain;
 use crate::http::{Outgoing, Upstream};
+use crate::providers::reset_hint;
 
 /// Calls that run at once where one attempt takes several.
 const CALLS_AT_ONCE: usize = 8;
@@ -65,6 +68,8 @@ pub(super) struct Call<'a> {
     pub(super) attempt: AttemptId,
     pub(super) traceparent: Option<&'a str>,
     pub(super) limits: Limits,
+    /// Where it is the call that finds out whether the provider is well again.
+    pub(super) probe: Option<Arc<Probe>>,
 }
 
 impl Call<'_> {
@@ -126,7 +131,8 @@ impl Call<'_> {
     async fn refusal(&self, mut response: Response) -> Failure {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = tokio::time::timeout(ERROR_TIMEOUT, beginning(&mut response)).await.unwrap_or_default();
-        (self.upstream.adapter.classify)(status, &headers, &body).into()
+        let refused = (self.upstream.adapter.classify)(status, &headers, &body).into();
+        Failure { reset: reset_hint(&headers, proto::clock::now_ms()), ..refused }
     }
 
     /// Makes the call, or all of them where it takes several, and reads the whole answer.

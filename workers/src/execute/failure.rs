@@ -3,19 +3,27 @@
 use std::time::Duration;
 
 use proto::fault::{Fault, FaultCode};
+use proto::health::FailureClass;
 use proto::usage::Reported;
 use tokio::time::Instant;
 
 use crate::providers::Refusal;
 use crate::retry::Class;
 
+/// Bedrock's code for a model that is being made ready.
+const NOT_READY: &str = "ModelNotReadyException";
+
 /// One attempt's failure.
 #[derive(Debug)]
 pub(super) struct Failure {
     /// For the table; `None` = there is nothing to decide, this is the end.
     pub(super) class: Option<Class>,
+    /// What it says about the health of what was called.
+    pub(super) kind: FailureClass,
     /// How long the provider wants to be left alone.
     pub(super) hint: Option<Duration>,
+    /// When a limit that is used up is filled again, where the provider says no more than that.
+    pub(super) reset: Option<Duration>,
     /// What the caller is told if it is the last word.
     pub(super) fault: Fault,
     /// What the provider said all the same that it used.
@@ -24,17 +32,22 @@ pub(super) struct Failure {
 
 impl Failure {
     fn new(class: Class, code: FaultCode, message: &str) -> Self {
-        Self { class: Some(class), hint: None, fault: Fault::new(code, message), reported: None }
+        Self::of(Some(class), Fault::new(code, message))
+    }
+
+    fn of(class: Option<Class>, fault: Fault) -> Self {
+        let kind = kind(class, &fault);
+        Self { class, kind, hint: None, reset: None, fault, reported: None }
     }
 
     /// A failure that ends the request.
     pub(super) fn last(fault: Fault) -> Self {
-        Self { class: None, hint: None, fault, reported: None }
+        Self::of(None, fault)
     }
 
     /// A success that is no answer, or an answer that broke off.
     pub(super) fn broken(fault: Fault) -> Self {
-        Self { class: Some(Class::Transient), hint: None, fault, reported: None }
+        Self::of(Some(Class::Transient), fault)
     }
 
     /// The call could not be made ready: its credentials are not to be had.
@@ -58,19 +71,48 @@ impl Failure {
         if connecting {
             Self::new(Class::Connect, FaultCode::UpstreamError, "The provider could not be reached.")
         } else {
-            Self::new(Class::Transient, FaultCode::UpstreamError, "The provider closed the connection.")
+            let message = "The provider closed the connection.";
+            let cut = Self::new(Class::Transient, FaultCode::UpstreamError, message);
+            Self { kind: FailureClass::Transport, ..cut }
         }
     }
 
     /// A body above the limit.
     pub(super) fn too_large() -> Self {
-        Self::new(Class::Misplaced, FaultCode::UpstreamError, "The provider's answer is too large.")
+        let message = "The provider's answer is too large.";
+        // It is the request that makes an answer long.
+        let large = Self::new(Class::Misplaced, FaultCode::UpstreamError, message);
+        Self { kind: FailureClass::Caller, ..large }
     }
 }
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self { class: Some(refusal.class), hint: refusal.hint, fault: refusal.fault, reported: None }
+        Self { hint: refusal.hint, ..Self::of(Some(refusal.class), refusal.fault) }
+    }
+}
+
+/// What a failure says about health.
+fn kind(class: Option<Class>, fault: &Fault) -> FailureClass {
+    match class {
+        None => FailureClass::Gateway,
+        Some(Class::Connect) => FailureClass::Transport,
+        Some(Class::RateLimited) if fault.upstream_code.as_deref() == Some(NOT_READY) => FailureClass::Model,
+        Some(Class::RateLimited) => FailureClass::Rate,
+        Some(Class::Account) => FailureClass::Account,
+        Some(Class::Quota) => FailureClass::Quota,
+        Some(Class::Model) => FailureClass::Model,
+        Some(Class::Timeout) => FailureClass::Timeout,
+        Some(Class::Misplaced) => FailureClass::Server,
+        Some(Class::Caller | Class::Stale) => FailureClass::Caller,
+        // Also what a provider says in the middle of a stream.
+        Some(Class::Transient) => match fault.code {
+            FaultCode::UpstreamTimeout => FailureClass::Timeout,
+            FaultCode::UpstreamRateLimited => FailureClass::Rate,
+            FaultCode::UpstreamAccountError => FailureClass::Account,
+            FaultCode::UpstreamRefused => FailureClass::Caller,
+            _ => FailureClass::Server,
+        },
     }
 }
 

@@ -9,13 +9,16 @@ use proto::dialect::openai_chat::Answer;
 use proto::dialect::openai_responses::marked;
 use proto::event::{Ending, Event, Outcome};
 use proto::fault::{Fault, FaultCode};
+use proto::health::FailureClass;
 use proto::reply::Section;
 use proto::usage::{Estimate, Reconciled, estimate_tokens, reconcile};
 
 use super::Execution;
 use super::attempt::Failed;
 use super::call::{Call, Trace};
+use super::failure::Failure;
 use crate::background::{self, Final};
+use crate::breaker::{Found, Ill};
 use crate::claim::ask;
 use crate::http::{Seen, Upstream};
 use crate::jobs::Stop;
@@ -30,6 +33,7 @@ struct Verdict<'a> {
     trace: &'a Trace,
     ending: Ending,
     fault: Option<&'a Fault>,
+    failure: Option<&'a Failure>,
     used: Reconciled,
     bound: bool,
     last: bool,
@@ -66,6 +70,7 @@ impl Execution<'_> {
             trace,
             ending,
             fault: None,
+            failure: None,
             used,
             bound: true,
             last: true,
@@ -106,6 +111,7 @@ impl Execution<'_> {
             trace,
             ending,
             fault: None,
+            failure: None,
             used,
             bound: true,
             last: true,
@@ -129,6 +135,7 @@ impl Execution<'_> {
             trace: &trace,
             ending: Ending::Failed,
             fault: Some(&failure.fault),
+            failure: Some(&failure),
             used,
             bound: begun,
             last: true,
@@ -156,6 +163,7 @@ impl Execution<'_> {
             trace: &failed.trace,
             ending: Ending::Failed,
             fault: Some(&failed.failure.fault),
+            failure: Some(&failed.failure),
             used: failed.used,
             bound: false,
             last: false,
@@ -182,6 +190,7 @@ impl Execution<'_> {
             trace,
             ending: Ending::Cancelled,
             fault: Some(&fault),
+            failure: None,
             used,
             // A caller that leaves has had the attempt made for it: its last frame binds it at the ingress.
             bound: match stop {
@@ -233,13 +242,32 @@ impl Execution<'_> {
         }
     }
 
+    /// Tells the breaker what came of the call that it let through.
+    fn judge(&mut self, hop: &Hop, ending: Ending, failure: Option<&Failure>, status: Option<u16>) {
+        let Some(pass) = self.pass.take() else { return };
+        let found = match (ending, failure) {
+            (Ending::Success, _) => Found::Well,
+            (Ending::Failed, Some(failure)) => Found::Ill(Ill {
+                class: failure.kind,
+                hint: failure.hint.or(failure.reset),
+                code: Some(failure.fault.code),
+                status,
+            }),
+            // A call that was dropped half-way says nothing about the provider.
+            (Ending::Failed, None) | (Ending::Cancelled, _) => Found::Nothing,
+        };
+        self.work.worker.breakers.record(&hop.breaker(), &pass, found);
+    }
+
     /// The outcome as an event; also what metrics, health and the log say about the attempt.
-    fn outcome(&self, verdict: Verdict<'_>) -> Event {
-        let Verdict { hop, upstream, trace, ending, fault, used, bound, last } = verdict;
+    fn outcome(&mut self, verdict: Verdict<'_>) -> Event {
+        let Verdict { hop, upstream, trace, ending, fault, failure, used, bound, last } = verdict;
         let duration = trace.started.elapsed();
         let status = trace.status.map(|status| status.as_u16());
         let code = fault.map(|fault| fault.code);
-        upstream.metrics.attempt(ending, code, duration, trace.first_byte);
+        let class = failure.map(|failure| failure.kind);
+        upstream.metrics.attempt(ending, code, class, duration, trace.first_byte);
+        self.judge(hop, ending, failure, status);
         // A call that was dropped half-way says nothing about the provider.
         if ending != Ending::Cancelled {
             upstream.note(Seen {
@@ -254,7 +282,7 @@ impl Execution<'_> {
             tracing::info!(
                 request_id = %attempt.request, %attempt, traceparent = self.work.job.traceparent,
                 provider = hop.place.provider, model = hop.place.model, status,
-                fault = code.map(FaultCode::label), duration_ms = ms(duration), last, "attempt failed"
+                fault = code.map(FaultCode::label), class = class.map(FailureClass::as_str), duration_ms = ms(duration), last, "attempt failed"
             );
         } else {
             tracing::debug!(
@@ -275,6 +303,7 @@ impl Execution<'_> {
             ending,
             status,
             fault: code,
+            class,
             used,
             bound,
             last,

@@ -20,6 +20,7 @@ use proto::id::Token;
 use proto::usage::Estimate;
 use tokio::time::Instant;
 
+use crate::breaker::Pass;
 use crate::jobs::Stop;
 use crate::reply::Replier;
 use crate::retry::{self, Class, Next, Policy, Situation};
@@ -28,7 +29,7 @@ use crate::upstreams::UpstreamSet;
 use crate::work::Work;
 use attempt::{Attempted, Failed};
 
-pub(crate) use attempt::no_route;
+pub(crate) use attempt::{no_healthy_route, no_route};
 
 /// Everything that is settled before the first call.
 pub(crate) struct Plan {
@@ -50,6 +51,10 @@ struct Execution<'a> {
     /// Attempts made.
     k: u32,
     retries_used: u32,
+    /// Attempts made at the present target, one that is being made included.
+    tries_here: u32,
+    /// The breaker's leave for the call that is being made.
+    pass: Option<Pass>,
     /// The request in canonical form, once it was needed.
     decoded: Option<Arc<Request>>,
     /// Whether a provider refused what it is to get back unread.
@@ -63,16 +68,25 @@ pub(crate) async fn execute(work: &Work, plan: Plan) {
     work.worker.budget.earn();
     work.job.ask(true);
     let replier = work.replier();
-    Execution { work, plan, replier, k: 0, retries_used: 0, decoded: None, forget: false, first_call: None }
-        .run()
-        .await;
+    let execution = Execution {
+        work,
+        plan,
+        replier,
+        k: 0,
+        retries_used: 0,
+        tries_here: 0,
+        pass: None,
+        decoded: None,
+        forget: false,
+        first_call: None,
+    };
+    execution.run().await;
     work.job.ask(false);
 }
 
 impl Execution<'_> {
-    async fn run(&mut self) {
+    async fn run(mut self) {
         let mut at = 0;
-        let mut tries_here = 0;
         // What the last provider that was called said: it counts for more than that the next one cannot be asked.
         let mut said: Option<Fault> = None;
         loop {
@@ -82,14 +96,14 @@ impl Execution<'_> {
             if self.work.left().is_zero() {
                 return self.too_late().await;
             }
-            tries_here += 1;
+            self.tries_here += 1;
             let hop = self.plan.chain[at].clone();
             let failed = match self.attempt(&hop).await {
                 Attempted::Settled => return,
                 Attempted::Failed(failed) => failed,
                 Attempted::Unfit(_) if at + 1 < self.plan.chain.len() => {
                     at += 1;
-                    tries_here = 0;
+                    self.tries_here = 0;
                     continue;
                 }
                 Attempted::Unfit(fault) => {
@@ -101,12 +115,12 @@ impl Execution<'_> {
             if failed.failure.class == Some(Class::Stale) && !failed.begun && !self.forget {
                 failed.upstream.metrics.retry();
                 self.forget = true;
-                tries_here -= 1;
+                self.tries_here -= 1;
                 self.pass_over(&hop, failed).await;
                 continue;
             }
             let more_targets = at + 1 < self.plan.chain.len();
-            match self.next(&failed, tries_here, more_targets) {
+            match self.next(&failed, more_targets) {
                 Next::GiveUp => return self.fail(&hop, failed).await,
                 Next::Same(wait) => {
                     failed.upstream.metrics.retry();
@@ -118,20 +132,20 @@ impl Execution<'_> {
                     failed.upstream.metrics.fallback();
                     self.pass_over(&hop, failed).await;
                     at += 1;
-                    tries_here = 0;
+                    self.tries_here = 0;
                     self.forget = false;
                 }
             }
         }
     }
 
-    fn next(&self, failed: &Failed, tries_here: u32, more_targets: bool) -> Next {
+    fn next(&self, failed: &Failed, more_targets: bool) -> Next {
         // What has reached the caller cannot be taken back.
         let Some(class) = failed.failure.class.filter(|_| !failed.begun) else { return Next::GiveUp };
         let situation = Situation {
             class,
             hint: failed.failure.hint,
-            tries_here,
+            tries_here: self.tries_here,
             retries_used: self.retries_used,
             more_targets,
             left: self.work.left(),

@@ -33,6 +33,9 @@ const EXHAUSTED: [&str; 7] = [
     "billing_not_active",
 ];
 
+/// Codes of a 404 about the model or the deployment.
+const MISSING: [&str; 2] = ["model_not_found", "DeploymentNotFound"];
+
 /// Codes of a 400 about reasoning of another account.
 const STALE: [&str; 2] = ["invalid_encrypted_content", "thinking_signature_invalid"];
 
@@ -62,7 +65,8 @@ pub(super) fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal
         [&error.kind, &error.code].into_iter().flatten().any(|name| names.contains(&name.as_str()))
     };
     let verdict = match status {
-        429 if is(&EXHAUSTED) => (Class::Account, FaultCode::UpstreamAccountError),
+        429 if is(&EXHAUSTED) => (Class::Quota, FaultCode::UpstreamAccountError),
+        404 if is(&MISSING) => (Class::Model, FaultCode::UpstreamRefused),
         400 if is(&STALE) => (Class::Stale, FaultCode::UpstreamRefused),
         429 if is(&["slow_down"]) => (Class::RateLimited, FaultCode::UpstreamOverloaded),
         _ => usual(status),
@@ -84,7 +88,7 @@ mod tests {
         for (status, class, code) in [
             (400, Class::Caller, FaultCode::UpstreamRefused),
             (401, Class::Account, FaultCode::UpstreamAccountError),
-            (402, Class::Account, FaultCode::UpstreamAccountError),
+            (402, Class::Quota, FaultCode::UpstreamAccountError),
             (403, Class::Account, FaultCode::UpstreamAccountError),
             (404, Class::Caller, FaultCode::UpstreamRefused),
             (408, Class::Transient, FaultCode::UpstreamTimeout),

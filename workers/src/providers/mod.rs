@@ -7,6 +7,7 @@ mod compatible;
 mod gemini;
 mod openai;
 mod refusal;
+mod reset;
 pub(crate) mod scripted;
 
 use http::HeaderMap;
@@ -15,6 +16,7 @@ use proto::config::{Provider, ProviderKind};
 use proto::dialect::Dialect;
 
 pub(crate) use refusal::Refusal;
+pub(crate) use reset::reset_hint;
 
 /// What is particular about a vendor. The shared work is in `execute`.
 #[derive(Debug)]

@@ -37,7 +37,7 @@ fn every_row_keeps_the_contract() {
         }
         for status in 100..600 {
             let refusal = (adapter.classify)(status, &HeaderMap::new(), b"");
-            let caller = refusal.class == Class::Caller;
+            let caller = matches!(refusal.class, Class::Caller | Class::Model);
             assert_eq!(refusal.fault.status() == status, caller || status == refusal.fault.code.openai().0);
             assert!(![401, 402, 403].contains(&refusal.fault.status()), "{status} surfaced");
             assert_eq!(refusal.fault.upstream_status, Some(status));

@@ -151,12 +151,37 @@ impl Stack {
         task
     }
 
+    /// Starts another worker with a connection of its own and waits until it pulls.
+    pub async fn another(&self, settings: workers::Config) -> (workers::Health, CancellationToken) {
+        let link = connect(&format!("nats://127.0.0.1:{}", self.port)).await;
+        let carrier = proto::canonical::Carrier::new(&Secret::new([9; 32]));
+        let secrets = workers::Secrets { wrapper: self.wrapper.clone(), carrier };
+        let (health, shutdown) = (workers::Health::default(), CancellationToken::new());
+        let (told, stopped) = (health.clone(), shutdown.clone());
+        tokio::spawn(async move {
+            workers::run(settings, link, secrets, told, stopped).await.unwrap();
+        });
+        until("the other worker pulls", || health.check().is_ok()).await;
+        (health, shutdown)
+    }
+
+    /// Declares the streams and buckets again.
+    pub async fn declare(&self) {
+        let streams = StreamOptions { requests_max_bytes: 64 << 20, ..StreamOptions::default() };
+        declare(&self.link, &streams).await.unwrap();
+    }
+
     /// Stores a request as an ingress would.
     pub async fn request(&self, body: &str) -> RequestId {
         self.request_with(body, |_| {}).await
     }
 
     pub async fn request_with(&self, body: &str, change: impl FnOnce(&mut Envelope)) -> RequestId {
+        self.request_in(subject::DEFAULT_POOL, body, change).await
+    }
+
+    /// The same for the workers of a pool.
+    pub async fn request_in(&self, pool: &str, body: &str, change: impl FnOnce(&mut Envelope)) -> RequestId {
         let request = RequestId::new();
         let value: serde_json::Value = serde_json::from_str(body).unwrap();
         let mut envelope = Envelope {
@@ -197,7 +222,7 @@ impl Stack {
                 Bytes::new()
             }
         };
-        let target = subject::request(Lane::Interactive, subject::DEFAULT_POOL, 0);
+        let target = subject::request(Lane::Interactive, pool, 0);
         let sent = self.link.js.publish_with_headers(target, envelope.to_headers().unwrap(), payload).await;
         sent.unwrap().await.unwrap();
         request

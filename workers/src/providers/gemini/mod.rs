@@ -40,6 +40,9 @@ fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal {
     let hint = retry_delay(body).or_else(|| retry_hint(headers, proto::clock::now_ms()));
     let verdict = if is_account_error(status, body) {
         (Class::Account, FaultCode::UpstreamAccountError)
+    } else if status == 404 {
+        // The path holds nothing but the model.
+        (Class::Model, FaultCode::UpstreamRefused)
     } else if is_signature_error(status, body) {
         (Class::Stale, FaultCode::UpstreamRefused)
     } else {
