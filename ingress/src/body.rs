@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use hyper::body::Body;
@@ -15,11 +15,9 @@ use proto::fault::{Fault, FaultCode};
 use tokio::time::{Instant, Sleep};
 
 use crate::call::Call;
-
 use crate::config::Config;
+use crate::pieces::Pieces;
 
-/// Room made in advance for a body in several pieces, whatever length it claims to have.
-const RESERVE_MAX: usize = 1 << 20;
 /// How long a refused caller may go on sending before the connection is cut: clients that write all before they
 /// read would otherwise see a reset instead of the refusal.
 const LINGER_TOTAL: Duration = Duration::from_secs(5);
@@ -145,8 +143,7 @@ where
     }
     let mut share = Share { budget: Arc::clone(budget), bytes: 0 };
     let until = Instant::now() + config.body_total;
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut pieces = Pieces::default();
     loop {
         let frame = match next(body.as_mut(), || until.min(Instant::now() + config.body_idle)).await {
             Ok(None) => break,
@@ -165,18 +162,9 @@ where
             return Err(too_large(config));
         }
         share.grow(data.len())?;
-        if first.is_empty() && rest.is_empty() {
-            first = data;
-        } else {
-            if rest.is_empty() {
-                rest.reserve(length.unwrap_or(0).min(RESERVE_MAX).max(first.len() + data.len()));
-                rest.extend_from_slice(&first);
-            }
-            rest.extend_from_slice(&data);
-        }
+        pieces.push(data, length.unwrap_or(0));
     }
-    let bytes = if rest.is_empty() { first } else { rest.freeze() };
-    Ok(Held { bytes, share })
+    Ok(Held { bytes: pieces.whole(), share })
 }
 
 fn too_large(config: &Config) -> Fault {

@@ -35,6 +35,7 @@ mod link_health;
 mod metrics;
 mod outbox;
 mod patient;
+mod pieces;
 mod presence;
 mod respond;
 mod router;
