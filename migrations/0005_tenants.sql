@@ -181,3 +181,8 @@ ALTER TABLE virtual_keys ADD COLUMN direct BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE virtual_keys ADD COLUMN expires_ms BIGINT;
 
 ALTER TABLE virtual_keys ADD COLUMN rotated_from TEXT;
+
+-- The configuration version that a row is a part of; what belongs to none waits for none.
+ALTER TABLE outbox ADD COLUMN version BIGINT;
+
+CREATE INDEX outbox_position ON outbox (position);

@@ -42,5 +42,6 @@ pub use defaults::DEFAULT_PROJECT;
 pub use error::Error;
 pub use health::Health;
 pub use http::Serve;
+pub use project::Nudge;
 pub use run::run;
 pub use store::{GeneratedKey, Published, Source};

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::error::{Error, chain};
 use crate::file::Draft;
 use crate::http;
-use crate::project::Projector;
+use crate::project::{Nudge, Projector};
 use crate::retention::Retention;
 use crate::store::{self, Change, Published, Source, publish, publish_change};
 use crate::{Config, Secrets, metrics, payload_keys};
@@ -35,12 +35,13 @@ pub async fn run(
 ) -> Result<(), Error> {
     metrics::describe();
     let draft = config.draft()?;
+    let nudge = Nudge::default();
     // Probes are answered from the beginning, so that whoever waits can see what for.
-    let served = serve(&mut config, &link, &db, &secrets, &shutdown)?;
+    let served = serve(&mut config, &link, &db, &secrets, &nudge, &shutdown)?;
     let begun = Instant::now();
     let (projector, published) = loop {
         let started = tokio::select! {
-            started = start(&config, &link, &db, &secrets, draft.as_ref()) => started,
+            started = start(&config, &link, &db, &secrets, draft.as_ref(), &nudge) => started,
             () = shutdown.cancelled() => return Ok(()),
         };
         match started {
@@ -56,7 +57,7 @@ pub async fn run(
         announce.send(published).ok();
     }
     // Boxed: it holds the whole declaration of streams, and this task lives as long as the process.
-    Box::pin(follow(&config, &link, &db, &secrets, projector, &shutdown)).await;
+    Box::pin(follow(&config, &link, &db, &secrets, projector, &nudge, &shutdown)).await;
     if let Some(served) = served
         && served.await.is_err()
     {
@@ -71,11 +72,13 @@ fn serve(
     link: &Link,
     db: &Db,
     secrets: &Secrets,
+    nudge: &Nudge,
     shutdown: &CancellationToken,
 ) -> Result<Option<AbortOnDropHandle<()>>, Error> {
     let Some(serve) = config.serve.take() else { return Ok(None) };
     let production = config.production;
-    let app = http::App { db: db.clone(), link: link.clone(), secrets: secrets.clone(), production };
+    let (db, link, secrets, nudge) = (db.clone(), link.clone(), secrets.clone(), nudge.clone());
+    let app = http::App { nudge, db, link, secrets, production };
     let router = http::router(app, serve.operators, &serve.cors_origins, production)?;
     let listener = TcpListener::from_std(serve.listener).map_err(Error::Listener)?;
     let address = listener.local_addr().map_err(Error::Listener)?;
@@ -91,13 +94,14 @@ async fn start(
     db: &Db,
     secrets: &Secrets,
     draft: Option<&(Draft, Source)>,
+    nudge: &Nudge,
 ) -> Result<(Projector, Option<Published>), Error> {
-    let projector = prepare(config, link, db, secrets).await?;
+    let projector = prepare(config, link, db, secrets, nudge).await?;
     // NATS first and the database second: the database only grows, so it is behind only if it was replaced.
     let floor = projector.floor().await?;
     let known = store::newest(db).await?.map_or(0, |newest| newest.version);
     if floor > known {
-        let forgotten = projector.forget_unknown_keys().await?;
+        let forgotten = projector.forget_unknown().await?;
         tracing::warn!(floor, known, forgotten, "nats has seen newer versions than the database");
     }
     let Some((draft, source)) = draft else {
@@ -117,10 +121,16 @@ async fn start(
 }
 
 /// Declares streams and buckets, makes payload keys, opens the projector.
-async fn prepare(config: &Config, link: &Link, db: &Db, secrets: &Secrets) -> Result<Projector, Error> {
+async fn prepare(
+    config: &Config,
+    link: &Link,
+    db: &Db,
+    secrets: &Secrets,
+    nudge: &Nudge,
+) -> Result<Projector, Error> {
     Retention::default().declare(link, db, &config.streams, now_ms()).await?;
     payload_keys::ensure(link, &secrets.wrapper, config.streams.requests_max_age, now_ms()).await?;
-    Projector::open(db.clone(), link.clone()).await
+    Projector::open(db.clone(), link.clone(), nudge.clone()).await
 }
 
 /// Projects until `shutdown`.
@@ -130,6 +140,7 @@ async fn follow(
     db: &Db,
     secrets: &Secrets,
     mut projector: Projector,
+    nudge: &Nudge,
     shutdown: &CancellationToken,
 ) {
     // What a former connection saw of NATS may be gone: it is compared again after each break.
@@ -141,7 +152,7 @@ async fn follow(
         let epoch = link.state().epoch;
         let pass = async {
             if compared_at.is_some_and(|at| at != epoch) {
-                projector = prepare(config, link, db, secrets).await?;
+                projector = prepare(config, link, db, secrets, nudge).await?;
             }
             if upkeep_at.elapsed() >= UPKEEP_EVERY {
                 let window = config.streams.requests_max_age;
@@ -163,6 +174,7 @@ async fn follow(
         note(config, db, passed, &mut failing).await;
         tokio::select! {
             () = tokio::time::sleep(config.poll) => {}
+            () = nudge.woken() => {}
             () = shutdown.cancelled() => {}
         }
     }

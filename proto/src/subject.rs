@@ -18,10 +18,12 @@ pub const RESULTS_BUCKET: &str = "RESULTS";
 pub const REPLAYS_STREAM: &str = "REPLAYS";
 /// What [`REPLAYS_STREAM`] stores.
 pub const REPLAYS_SUBJECTS: &str = "fb.replay.>";
-/// KV bucket of the configuration document, key [`CONFIG_KEY`].
+/// KV bucket of the configuration document, keys [`CONFIG_KEY`] and [`CONFIG_STAGED`].
 pub const CONFIG_BUCKET: &str = "config";
 /// The configuration in force.
 pub const CONFIG_KEY: &str = "current";
+/// In [`CONFIG_BUCKET`]: the version that is to come into force once every process has looked at it.
+pub const CONFIG_STAGED: &str = "staged";
 /// KV bucket of virtual keys, by the hexadecimal keyed hash of the secret.
 pub const KEYS_BUCKET: &str = "keys";
 /// In [`KEYS_BUCKET`]: the configuration version up to which all keys are projected, as decimal text.

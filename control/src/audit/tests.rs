@@ -179,7 +179,7 @@ async fn many_at_once(db: Db, link: Link) {
 }
 
 async fn copy(db: &Db, link: &Link) {
-    Projector::open(db.clone(), link.clone()).await.unwrap().drain().await.unwrap();
+    Projector::open(db.clone(), link.clone(), crate::Nudge::default()).await.unwrap().drain().await.unwrap();
 }
 
 async fn insert(db: &Db, record: &AuditRecord) {

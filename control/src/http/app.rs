@@ -8,7 +8,7 @@ use proto::config::Config;
 use proto::nats::Link;
 
 use crate::error::Error;
-use crate::{Secrets, store};
+use crate::{Nudge, Secrets, store};
 
 /// What control serves by HTTP.
 #[derive(Debug)]
@@ -25,6 +25,9 @@ pub struct Serve {
 /// The state of every handler.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
+    /// Wakes the projector after a commit and waits for it.
+    #[expect(dead_code, reason = "groups of routes are added one by one")]
+    pub(crate) nudge: Nudge,
     /// SQL.
     pub(crate) db: Db,
     /// NATS.

@@ -5,6 +5,7 @@
 
 mod bucket;
 mod events;
+mod nudge;
 mod restore;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,8 @@ use proto::config::Config;
 use proto::event::Event;
 use proto::nats::Link;
 use proto::subject;
+
+pub use self::nudge::Nudge;
 
 use self::bucket::{Verdict, write};
 use crate::audit;
@@ -29,30 +32,40 @@ pub(crate) struct Projector {
     link: Link,
     config: Store,
     keys: Store,
+    switches: Store,
+    credentials: Store,
+    nudge: Nudge,
 }
+
+/// How many rows are done until old ones are forgotten again.
+const PRUNE_EVERY: usize = 256;
 
 impl Projector {
     /// Opens the buckets, which must have been declared.
-    pub(crate) async fn open(db: Db, link: Link) -> Result<Self, Error> {
+    pub(crate) async fn open(db: Db, link: Link, nudge: Nudge) -> Result<Self, Error> {
         let open = async |bucket| link.js.get_key_value(bucket).await.map_err(Error::nats("open a bucket"));
         let config = open(subject::CONFIG_BUCKET).await?;
         let keys = open(subject::KEYS_BUCKET).await?;
-        Ok(Self { db, link, config, keys })
+        let switches = open(subject::SWITCHES_BUCKET).await?;
+        let credentials = open(subject::CREDENTIALS_BUCKET).await?;
+        Ok(Self { db, link, config, keys, switches, credentials, nudge })
     }
 
     /// Does all waiting rows in order, up to the first that fails. How many were done.
     pub(crate) async fn drain(&self) -> Result<usize, Error> {
         let mut done = 0;
         loop {
-            let rows = store::waiting(&self.db).await?;
+            let rows = store::waiting(&self.db, 0).await?;
             metrics::outbox_waiting(rows.len());
-            if rows.is_empty() {
-                return Ok(done);
-            }
+            let Some(last) = rows.last().map(|row| row.position) else { return Ok(done) };
             for row in rows {
                 self.step(&row).await?;
                 done += 1;
+                if done % PRUNE_EVERY == 0 {
+                    store::prune(&self.db, last).await?;
+                }
             }
+            self.nudge.passed();
         }
     }
 
@@ -65,7 +78,7 @@ impl Projector {
         let written = self.perform(work, row).await?;
         store::mark_done(&self.db, &row.id).await?;
         metrics::row_done(work.as_str(), written);
-        tracing::debug!(row = row.id, position = row.position, work = work.as_str(), written, "projected");
+        tracing::debug!(row = row.id, version = row.version, work = work.as_str(), written, "projected");
         Ok(())
     }
 
@@ -73,10 +86,11 @@ impl Projector {
         let payload = Bytes::copy_from_slice(row.payload.as_bytes());
         let key = row.target.split_once('/').map_or(row.target.as_str(), |(_, key)| key);
         match work {
-            Work::PutKey => {
-                write(&self.keys, key, |now| self.if_waiting(row, now, Some(payload.clone()))).await
+            Work::Put => {
+                let store = self.store_of(row)?;
+                write(store, key, |now| self.if_waiting(row, now, Some(payload.clone()))).await
             }
-            Work::DeleteKey => write(&self.keys, key, |now| self.if_waiting(row, now, None)).await,
+            Work::Delete => write(self.store_of(row)?, key, |now| self.if_waiting(row, now, None)).await,
             Work::MarkKeys => self.mark_keys(row.payload.parse().unwrap_or_default()).await,
             Work::Event => match serde_json::from_slice::<Event>(&payload)? {
                 Event::Config(config) => events::store(&self.link, config.version, &payload).await,
@@ -89,9 +103,21 @@ impl Projector {
                 let written = self.put_config(version, payload).await?;
                 if written {
                     tracing::info!(config_version = version, "configuration projected");
-                    store::prune(&self.db, version).await?;
                 }
                 Ok(written)
+            }
+        }
+    }
+
+    /// The bucket that a row is about.
+    fn store_of(&self, row: &OutboxRow) -> Result<&Store, Error> {
+        match row.target.split_once('/').map_or("", |(bucket, _)| bucket) {
+            subject::KEYS_BUCKET => Ok(&self.keys),
+            subject::SWITCHES_BUCKET => Ok(&self.switches),
+            subject::CREDENTIALS_BUCKET => Ok(&self.credentials),
+            _ => {
+                let message = format!("row {} is about a bucket that this release does not know", row.id);
+                Err(Error::Nats { action: "project the outbox", message })
             }
         }
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row as _, Transaction};
 
-use super::{Work, stored};
+use super::{NewRow, stored};
 use crate::error::Error;
 
 /// The setting that holds `<seq>:<hash>` of the last record. Its row is what appending locks.
@@ -83,6 +83,8 @@ impl Row {
 
 /// Takes the lock of the log, held until the transaction ends, and tells the last record's number and hash.
 pub(crate) async fn lock_head(tx: &mut Transaction<'static, Any>) -> Result<(u64, String), Error> {
+    // In the order of everybody who writes to both: nobody waits for the other in a circle.
+    super::outbox::lock(tx).await?;
     let locked =
         sqlx::query(include_str!("sql/lock_setting.sql")).bind(HEAD_SETTING).execute(&mut **tx).await;
     locked.map_err(Error::sql(WRITE))?;
@@ -117,18 +119,7 @@ pub(crate) async fn insert(tx: &mut Transaction<'static, Any>, record: &AuditRec
 /// Adds the copy of a record to the outbox, after everything that is there.
 pub(crate) async fn add_copy(tx: &mut Transaction<'static, Any>, record: &AuditRecord) -> Result<(), Error> {
     let event = Event::Audit(Box::new(record.clone()));
-    let row = sqlx::query(include_str!("sql/last_position.sql")).fetch_one(&mut **tx).await;
-    let last: i64 = row.and_then(|row| row.try_get("position")).map_err(Error::sql("add to the outbox"))?;
-    sqlx::query(include_str!("sql/insert_outbox.sql"))
-        .bind(event.id())
-        .bind(last + 1)
-        .bind(Work::Event.as_str())
-        .bind(event.subject())
-        .bind(serde_json::to_string(&event)?)
-        .execute(&mut **tx)
-        .await
-        .map(drop)
-        .map_err(Error::sql("add to the outbox"))
+    super::append(tx, &[NewRow::event(&event)?]).await.map(drop)
 }
 
 /// Number and hash of the record that was written last, as the setting says; `None` before the first.

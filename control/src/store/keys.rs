@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::IpNet;
 use ledger::Db;
 use proto::config::KeyRecord;
+use proto::event::RouteMode;
 use proto::id::Token;
 use proto::secret::{Secret, random_secret};
+use proto::subject::KEYS_BUCKET;
+use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 
-use super::outbox::Work;
+use super::outbox::NewRow;
 use super::publish::GeneratedKey;
 use super::{Source, stored};
 use crate::Secrets;
@@ -31,6 +35,27 @@ pub(crate) struct KeyRow {
     /// The [`Source`] it came from.
     pub(crate) origin: String,
     pub(crate) created_ms: u64,
+    /// What it may do.
+    pub(crate) limits: KeyLimits,
+}
+
+/// What a key may do beyond its project, and how it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct KeyLimits {
+    /// The beginning of its secret, to know it by.
+    pub(crate) prefix: String,
+    /// The only models it may ask for; `None` = all.
+    pub(crate) models: Option<Vec<String>>,
+    /// The only ways its requests may be paid for; `None` = whatever the project's policy says.
+    pub(crate) route_modes: Option<Vec<RouteMode>>,
+    /// The only networks it may be used from; `None` = all.
+    pub(crate) networks: Option<Vec<IpNet>>,
+    /// Whether it may name a target as `provider/model`.
+    pub(crate) direct: bool,
+    /// When it ends, in milliseconds since the Unix epoch.
+    pub(crate) expires_ms: Option<u64>,
+    /// The key that it replaces.
+    pub(crate) rotated_from: Option<String>,
 }
 
 impl KeyRow {
@@ -41,7 +66,12 @@ impl KeyRow {
             project: self.project.clone(),
             name: self.name.clone(),
             revoked: self.revoked,
-            ..KeyRecord::default()
+            expires_ms: self.limits.expires_ms,
+            models: self.limits.models.clone(),
+            route_modes: self.limits.route_modes.clone(),
+            networks: self.limits.networks.clone(),
+            direct: self.limits.direct,
+            session: None,
         }
     }
 }
@@ -93,8 +123,9 @@ impl Plan {
             let created_ms = row.map_or(now_ms, |row| row.created_ms);
             let (project, name_) = name.clone();
             let origin = source.as_str().to_owned();
-            target
-                .insert(name, KeyRow { id, project, name: name_, hash, revoked: false, origin, created_ms });
+            let limits = row.map(|row| row.limits.clone()).unwrap_or_default();
+            let new = KeyRow { id, project, name: name_, hash, revoked: false, origin, created_ms, limits };
+            target.insert(name, new);
         }
         let taken: BTreeSet<String> = target.values().map(|row| row.hash.clone()).collect();
         let mut plan = Self { old: Vec::new(), put: Vec::new(), generated };
@@ -127,39 +158,50 @@ impl Plan {
             query.execute(&mut **tx).await.map_err(Error::sql("replace a key"))?;
         }
         for row in &self.put {
-            sqlx::query(include_str!("sql/insert_key.sql"))
-                .bind(&row.id)
-                .bind(&row.project)
-                .bind(&row.name)
-                .bind(&row.hash)
-                .bind(i64::from(row.revoked))
-                .bind(&row.origin)
-                .bind(stored(row.created_ms))
-                .execute(&mut **tx)
-                .await
-                .map_err(Error::sql("store a key"))?;
+            insert(tx, row).await?;
         }
         Ok(())
     }
 
     /// What the bucket must learn: hashes that are gone, then the new records.
-    pub(super) fn outbox(&self) -> Result<Vec<(Work, String, String)>, Error> {
+    pub(super) fn outbox(&self) -> Result<Vec<NewRow>, Error> {
         let kept: BTreeSet<&str> = self.put.iter().map(|row| row.hash.as_str()).collect();
         let gone = self.old.iter().filter(|row| !kept.contains(row.hash.as_str()));
-        let mut rows: Vec<_> = gone.map(|row| (Work::DeleteKey, target(&row.hash), String::new())).collect();
+        let mut rows: Vec<_> = gone.map(|row| NewRow::delete(KEYS_BUCKET, &row.hash)).collect();
         for row in &self.put {
-            rows.push((Work::PutKey, target(&row.hash), serde_json::to_string(&row.record())?));
+            rows.push(NewRow::put(KEYS_BUCKET, &row.hash, &row.record())?);
         }
         Ok(rows)
     }
 }
 
-fn target(hash: &str) -> String {
-    format!("{}/{hash}", proto::subject::KEYS_BUCKET)
-}
-
 fn secret_taken(row: &KeyRow) -> Error {
     Error::SecretTaken { project: row.project.clone(), name: row.name.clone() }
+}
+
+/// Adds a key.
+pub(crate) async fn insert(tx: &mut Transaction<'static, Any>, row: &KeyRow) -> Result<(), Error> {
+    let limits = &row.limits;
+    let list = |list: Option<serde_json::Result<String>>| list.transpose();
+    sqlx::query(include_str!("sql/insert_key.sql"))
+        .bind(&row.id)
+        .bind(&row.project)
+        .bind(&row.name)
+        .bind(&row.hash)
+        .bind(i64::from(row.revoked))
+        .bind(&row.origin)
+        .bind(stored(row.created_ms))
+        .bind(&limits.prefix)
+        .bind(list(limits.models.as_ref().map(serde_json::to_string))?)
+        .bind(list(limits.route_modes.as_ref().map(serde_json::to_string))?)
+        .bind(list(limits.networks.as_ref().map(serde_json::to_string))?)
+        .bind(i64::from(limits.direct))
+        .bind(limits.expires_ms.map(stored))
+        .bind(&limits.rotated_from)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+        .map_err(Error::sql("store a key"))
 }
 
 /// The rows that a plan for `wanted` must know of.
@@ -192,7 +234,7 @@ pub(super) async fn existing(
 }
 
 /// A page of all keys in the order of their hashes, after `hash`; at most 500.
-pub(crate) async fn after(db: &Db, hash: &str) -> Result<Vec<KeyRow>, Error> {
+pub(super) async fn after(db: &Db, hash: &str) -> Result<Vec<KeyRow>, Error> {
     let rows = sqlx::query(include_str!("sql/keys_after.sql")).bind(hash).fetch_all(db.pool()).await;
     let rows = rows.map_err(Error::sql("read the keys"))?;
     rows.iter().map(|row| read(row).map_err(Error::sql("read the keys"))).collect()
@@ -212,7 +254,10 @@ pub(crate) async fn by_hash(db: &Db, hash: &str) -> Result<Option<KeyRow>, Error
     read.map_err(Error::sql("read a key"))
 }
 
-fn read(row: &AnyRow) -> Result<KeyRow, sqlx::Error> {
+pub(crate) fn read(row: &AnyRow) -> Result<KeyRow, sqlx::Error> {
+    let number = |name| -> Result<Option<u64>, sqlx::Error> {
+        Ok(row.try_get::<Option<i64>, _>(name)?.and_then(|value| u64::try_from(value).ok()))
+    };
     Ok(KeyRow {
         id: row.try_get("id")?,
         project: row.try_get("project")?,
@@ -220,6 +265,22 @@ fn read(row: &AnyRow) -> Result<KeyRow, sqlx::Error> {
         hash: row.try_get("hash")?,
         revoked: row.try_get::<i64, _>("revoked")? != 0,
         origin: row.try_get("origin")?,
-        created_ms: u64::try_from(row.try_get::<i64, _>("created_ms")?).unwrap_or_default(),
+        created_ms: number("created_ms")?.unwrap_or_default(),
+        limits: KeyLimits {
+            prefix: row.try_get("prefix")?,
+            models: list(row, "models")?,
+            route_modes: list(row, "route_modes")?,
+            networks: list(row, "networks")?,
+            direct: row.try_get::<i64, _>("direct")? != 0,
+            expires_ms: number("expires_ms")?,
+            rotated_from: row.try_get("rotated_from")?,
+        },
     })
+}
+
+/// A column that holds a JSON array, or nothing.
+fn list<T: DeserializeOwned>(row: &AnyRow, name: &str) -> Result<Option<Vec<T>>, sqlx::Error> {
+    let text: Option<String> = row.try_get(name)?;
+    let read = text.map(|text| serde_json::from_str(&text)).transpose();
+    read.map_err(|error| sqlx::Error::ColumnDecode { index: name.to_owned(), source: error.into() })
 }

@@ -9,13 +9,15 @@ pub(crate) mod isolation;
 mod keys;
 mod outbox;
 mod publish;
+pub(crate) mod records;
 #[expect(dead_code, reason = "groups of routes are added one by one")]
 pub(crate) mod switches;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use keys::{after as keys_after, by_hash as key_by_hash, has_live as has_live_key};
-pub(crate) use outbox::{OutboxRow, Work, is_waiting, mark_done, prune, waiting};
+pub(crate) use keys::has_live as has_live_key;
+pub use outbox::{Appended, NewRow, append};
+pub(crate) use outbox::{OutboxRow, Work, any_waiting, is_waiting, mark_done, prune, waiting};
 pub(crate) use publish::{Change, publish_change};
 pub use publish::{GeneratedKey, Published, Source, publish};
 
@@ -60,7 +62,7 @@ fn version(row: &sqlx::any::AnyRow) -> Result<Version, Error> {
 
 /// Begins a transaction that may write. SQLite takes its write lock at once, so that waiting for another writer
 /// is waiting and not an error at the first write.
-pub(crate) async fn begin(db: &Db) -> Result<Transaction<'static, Any>, Error> {
+pub async fn begin(db: &Db) -> Result<Transaction<'static, Any>, Error> {
     let begun = match db.engine() {
         Engine::Sqlite => db.pool().begin_with("BEGIN IMMEDIATE").await,
         Engine::Postgres => db.pool().begin().await,

@@ -7,12 +7,11 @@ use proto::catalogue;
 use proto::config::{Config, ProviderKind};
 use proto::event::Event;
 use proto::secret::Secret;
-use proto::subject;
 use sha2::{Digest, Sha256};
 use sqlx::{Any, Row, Transaction};
 
 use super::keys::{self, Plan};
-use super::outbox::{self, Work};
+use super::outbox::{self, NewRow};
 use super::{Version, begin, stored, version};
 use crate::Secrets;
 use crate::error::Error;
@@ -188,15 +187,11 @@ async fn once(
         None => (Vec::new(), Vec::new()),
     };
     let version = config.version;
-    rows.push((
-        Work::MarkKeys,
-        format!("{}/{}", subject::KEYS_BUCKET, subject::KEYS_PROJECTED),
-        version.to_string(),
-    ));
-    let event = Event::Config(config);
-    rows.push((Work::Event, event.subject(), serde_json::to_string(&event)?));
-    rows.push((Work::PutConfig, format!("{}/{}", subject::CONFIG_BUCKET, subject::CONFIG_KEY), document));
-    outbox::add(&mut tx, version, &rows).await?;
+    rows.push(NewRow::mark_keys(version));
+    rows.push(NewRow::event(&Event::Config(config))?);
+    rows.push(NewRow::put_config(document));
+    let rows: Vec<NewRow> = rows.into_iter().map(|row| row.of(version)).collect();
+    outbox::append(&mut tx, &rows).await?;
     tx.commit().await.map_err(Error::sql("commit a version"))?;
     Ok(Published { version, unchanged: false, generated })
 }

@@ -23,12 +23,12 @@ fn hash(secret: &str) -> String {
 }
 
 async fn row(db: &Db, secret: &str) -> Option<keys::KeyRow> {
-    key_by_hash(db, &hash(secret)).await.unwrap()
+    keys::by_hash(db, &hash(secret)).await.unwrap()
 }
 
 /// The outbox as `work target`, with hashes named, and everything marked done.
 async fn take_outbox(db: &Db) -> Vec<String> {
-    let rows = waiting(db).await.unwrap();
+    let rows = waiting(db, 0).await.unwrap();
     for row in &rows {
         assert!(is_waiting(db, &row.id).await.unwrap());
         mark_done(db, &row.id).await.unwrap();
@@ -42,11 +42,11 @@ async fn publishing_twice_changes_nothing(db: Db) {
     let first = put(&db, &draft("m", &[("k", Some(SECRET_A))])).await;
     assert_eq!((first.version, first.unchanged), (1, false));
     let tail = ["mark_keys keys/_projected", "event fb.evt.config", "put_config config/current"];
-    let expected: Vec<&str> = ["put_key keys/A"].into_iter().chain(tail).collect();
+    let expected: Vec<&str> = ["put keys/A"].into_iter().chain(tail).collect();
     assert_eq!(take_outbox(&db).await, expected);
     let again = put(&db, &draft("m", &[("k", Some(SECRET_A))])).await;
     assert_eq!((again.version, again.unchanged), (1, true));
-    assert!(waiting(&db).await.unwrap().is_empty());
+    assert!(waiting(&db, 0).await.unwrap().is_empty());
 
     let changed = put(&db, &draft("n", &[("k", Some(SECRET_A))])).await;
     assert_eq!((changed.version, changed.unchanged), (2, false));
@@ -73,7 +73,7 @@ async fn another_secret_is_a_rotation(db: Db) {
     take_outbox(&db).await;
     let rotated = put(&db, &draft("m", &[("k", Some(SECRET_B))])).await;
     assert_eq!(rotated.version, 2);
-    assert_eq!(take_outbox(&db).await[..2], ["delete_key keys/A", "put_key keys/B"]);
+    assert_eq!(take_outbox(&db).await[..2], ["delete keys/A", "put keys/B"]);
     assert_eq!(row(&db, SECRET_B).await.unwrap().id, id, "it is the same key");
     assert!(row(&db, SECRET_A).await.is_none());
 }
@@ -88,7 +88,7 @@ async fn a_key_that_vanishes_is_revoked_and_comes_back_with_another_secret(db: D
     assert_eq!(back.generated.len(), 1);
     assert!(row(&db, made[0].secret.expose()).await.is_none(), "the old secret may have leaked");
     assert!(!row(&db, SECRET_A).await.unwrap().revoked, "a secret that is given counts");
-    assert_eq!(take_outbox(&db).await.iter().filter(|row| row.starts_with("put_key")).count(), 2);
+    assert_eq!(take_outbox(&db).await.iter().filter(|row| row.starts_with("put keys")).count(), 2);
 }
 
 async fn secrets_may_change_places_and_names(db: Db) {
@@ -99,7 +99,7 @@ async fn secrets_may_change_places_and_names(db: Db) {
     take_outbox(&db).await;
     put(&db, &draft("m", &[("k", Some(SECRET_B)), ("renamed", Some(SECRET_A))])).await;
     assert_eq!(row(&db, SECRET_A).await.unwrap().name, "renamed");
-    assert_eq!(take_outbox(&db).await[0], "put_key keys/A");
+    assert_eq!(take_outbox(&db).await[0], "put keys/A");
 }
 
 async fn another_master_secret_is_refused(db: Db) {
@@ -175,7 +175,7 @@ async fn publishers_at_once_do_not_collide(one: Db, two: Db) {
     );
     let mut positions = Vec::new();
     loop {
-        let rows = waiting(&one).await.unwrap();
+        let rows = waiting(&one, 0).await.unwrap();
         if rows.is_empty() {
             break;
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use async_nats::jetstream::kv::{self, Operation};
 use futures_util::StreamExt;
+use tokio::sync::watch;
 
 use super::Link;
 use crate::config::Config;
@@ -26,23 +27,56 @@ pub struct ProjectionError {
     message: String,
 }
 
+impl ProjectionError {
+    pub(super) fn new(bucket: &'static str, message: String) -> Self {
+        Self { bucket, message }
+    }
+}
+
+/// A version that is to come into force once every process has looked at it.
+#[derive(Debug, Clone)]
+pub struct Staged {
+    /// Its number.
+    pub version: u64,
+    /// The document, or why this release cannot read it.
+    pub document: Result<Arc<Config>, String>,
+}
+
 /// Snapshots of the projected state. Cheap to clone; reading takes no lock.
 #[derive(Debug, Clone)]
 pub struct Projection {
     config: Arc<ArcSwapOption<Config>>,
     ring: Arc<ArcSwap<KeyRing>>,
     switches: Switches,
+    staged: Arc<ArcSwapOption<Staged>>,
+    changes: watch::Sender<u64>,
 }
 
 impl Projection {
     /// An empty projection; [`Projection::run`] fills it.
     pub fn new() -> Self {
-        Self { config: Arc::default(), ring: Arc::default(), switches: Switches::default() }
+        Self {
+            config: Arc::default(),
+            ring: Arc::default(),
+            switches: Switches::default(),
+            staged: Arc::default(),
+            changes: watch::Sender::new(0),
+        }
     }
 
     /// The configuration in force; `None` until the first one is seen.
     pub fn config(&self) -> Option<Arc<Config>> {
         self.config.load_full()
+    }
+
+    /// The version that is to come into force next, while there is one.
+    pub fn staged(&self) -> Option<Arc<Staged>> {
+        self.staged.load_full()
+    }
+
+    /// Wakes whenever another version is in force or staged.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// The payload keys.
@@ -65,6 +99,11 @@ impl Projection {
         tokio::join!(config, keys, switches);
     }
 
+    /// Follows the configuration alone, for a process that needs nothing else.
+    pub async fn run_config(&self, link: Link) {
+        self.keep(&link, subject::CONFIG_BUCKET, |entry| self.take_config(entry)).await;
+    }
+
     async fn keep(&self, link: &Link, bucket: &'static str, take: impl Fn(&kv::Entry)) {
         loop {
             if let Err(error) = Box::pin(follow(link, bucket, &take)).await {
@@ -75,10 +114,17 @@ impl Projection {
     }
 
     fn take_config(&self, entry: &kv::Entry) {
-        if entry.key != subject::CONFIG_KEY || entry.operation != Operation::Put {
-            return;
+        match (entry.key.as_str(), entry.operation) {
+            (subject::CONFIG_KEY, Operation::Put) => self.take_current(&entry.value),
+            (subject::CONFIG_STAGED, Operation::Put) => self.take_staged(&entry.value),
+            (subject::CONFIG_STAGED, Operation::Delete | Operation::Purge) => self.staged.store(None),
+            _ => return,
         }
-        match serde_json::from_slice::<Config>(&entry.value) {
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    fn take_current(&self, document: &[u8]) {
+        match serde_json::from_slice::<Config>(document) {
             Ok(config) if self.config().is_none_or(|now| now.version < config.version) => {
                 tracing::info!(config_version = config.version, "configuration in force");
                 self.config.store(Some(Arc::new(config)));
@@ -86,6 +132,19 @@ impl Projection {
             Ok(_) => {}
             Err(error) => tracing::error!(error = %error, "a projected configuration does not decode"),
         }
+    }
+
+    fn take_staged(&self, document: &[u8]) {
+        #[derive(serde::Deserialize)]
+        struct Numbered {
+            version: u64,
+        }
+        let Ok(Numbered { version }) = serde_json::from_slice(document) else {
+            tracing::error!("a staged configuration has no number");
+            return;
+        };
+        let document = serde_json::from_slice(document).map(Arc::new).map_err(|error| error.to_string());
+        self.staged.store(Some(Arc::new(Staged { version, document })));
     }
 
     fn take_key(&self, wrapper: &Wrapper, entry: &kv::Entry) {
@@ -111,7 +170,7 @@ impl Default for Projection {
 }
 
 async fn follow(link: &Link, bucket: &'static str, take: impl Fn(&kv::Entry)) -> Result<(), ProjectionError> {
-    let failed = |message: String| ProjectionError { bucket, message };
+    let failed = |message: String| ProjectionError::new(bucket, message);
     let store = link.js.get_key_value(bucket).await.map_err(|e| failed(e.to_string()))?;
     let mut entries = store.watch_with_history(">").await.map_err(|e| failed(e.to_string()))?;
     while let Some(entry) = entries.next().await {
