@@ -80,6 +80,9 @@ pub enum Error {
     /// The listener cannot be used.
     #[error("the control plane cannot be served")]
     Listener(#[source] std::io::Error),
+    /// A provider credential could not be sealed.
+    #[error("cannot seal a credential")]
+    Sealing(#[source] proto::hpke::HpkeError),
     /// A payload key could not be made.
     #[error("cannot make a payload key")]
     Seal(#[from] proto::seal::SealError),
@@ -113,6 +116,7 @@ impl Error {
             | Self::Random
             | Self::Cors(_)
             | Self::Listener(_)
+            | Self::Sealing(_)
             | Self::OtherWrapper(_)
             | Self::Seal(_) => false,
         }

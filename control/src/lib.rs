@@ -20,6 +20,7 @@
 
 pub mod audit;
 mod config;
+mod credentials;
 pub mod defaults;
 pub mod demo;
 mod error;
@@ -28,6 +29,7 @@ mod health;
 #[expect(dead_code, unused_imports, reason = "groups of routes are added to it one by one")]
 mod http;
 pub mod isolation;
+mod keys;
 mod metrics;
 mod payload_keys;
 mod project;

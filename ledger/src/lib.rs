@@ -15,6 +15,7 @@
 //! | [`retention`] | how long events must stay on their stream |
 //! | [`reconcile`] | derives the books again and compares |
 //! | [`replay`], `lookup`, [`view`] | what is asked about requests |
+//! | [`report`] | pages of accounts and attempts |
 //! | `presence` | how this ledger is |
 //! | [`store`] | the only SQL |
 
@@ -27,6 +28,7 @@ pub mod outcome;
 pub mod price;
 pub mod reconcile;
 pub mod replay;
+pub mod report;
 pub mod retention;
 pub mod store;
 pub mod transfer;

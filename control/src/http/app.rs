@@ -26,7 +26,6 @@ pub struct Serve {
 #[derive(Debug, Clone)]
 pub(crate) struct App {
     /// Wakes the projector after a commit and waits for it.
-    #[expect(dead_code, reason = "groups of routes are added one by one")]
     pub(crate) nudge: Nudge,
     /// SQL.
     pub(crate) db: Db,

@@ -32,6 +32,11 @@ pub(super) fn layer(origins: &[String], production: bool) -> Result<CorsLayer, E
     Ok(rule.allow_origin(AllowOrigin::list(values)))
 }
 
+/// Whether a text is an origin as browsers send it.
+pub(super) fn check(origin: &str) -> Result<(), Error> {
+    value(origin).map(drop)
+}
+
 /// An origin as browsers send it: scheme, host and port, and nothing after that.
 fn value(origin: &str) -> Result<HeaderValue, Error> {
     let wrong = || Error::Cors(format!("{origin:?} is not an origin such as https://console.example.com"));

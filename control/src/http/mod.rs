@@ -11,6 +11,7 @@
 //! | [`server`] | sockets, and what a connection may cost |
 //! | [`auth`] | who calls, and what each prefix asks of them |
 //! | [`problem`], [`read`], [`page`] | errors, strict input, lists |
+//! | [`commit`] | how every act ends |
 //! | [`openapi`] | what every route's description has in common |
 //! | [`admin`] | `/admin/v1` |
 //! | [`config`] | `/admin/v1/config` |
@@ -20,6 +21,7 @@
 pub(crate) mod admin;
 pub(crate) mod app;
 pub(crate) mod auth;
+pub(crate) mod commit;
 pub(crate) mod config;
 pub(crate) mod context;
 mod cors;

@@ -79,7 +79,7 @@ fn unread(rejection: BytesRejection) -> Problem {
     Problem::invalid("The body did not arrive whole.")
 }
 
-fn malformed(error: &serde_json::Error) -> Problem {
+pub(crate) fn malformed(error: &serde_json::Error) -> Problem {
     let text = error.to_string();
     named(&text, format!("The body cannot be used: {text}."))
 }

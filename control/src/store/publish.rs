@@ -36,6 +36,8 @@ pub enum Source {
     Default,
     /// The example project, added to the version before.
     Demo,
+    /// The admin or developer API: an edit of the version before.
+    Api,
 }
 
 impl Source {
@@ -45,6 +47,7 @@ impl Source {
             Self::File => "file",
             Self::Default => "default",
             Self::Demo => "demo",
+            Self::Api => "api",
         }
     }
 

@@ -1,11 +1,12 @@
 //! What is switched off, and by whom. What an operator has switched off only an operator can switch on again.
 
 use ledger::Db;
-use proto::switch::SwitchKind;
+use proto::subject::SWITCHES_BUCKET;
+use proto::switch::{SwitchKind, SwitchedOff, entry};
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 
-use super::stored;
+use super::{NewRow, stored};
 use crate::error::Error;
 
 /// Who can switch it on again.
@@ -20,13 +21,8 @@ pub(crate) enum By {
 /// One thing that is off.
 #[derive(Debug, Clone)]
 pub(crate) struct Off {
-    pub(crate) kind: String,
     pub(crate) id: String,
     pub(crate) by: By,
-    /// Name of who did it.
-    pub(crate) by_name: String,
-    pub(crate) reason: Option<String>,
-    pub(crate) since_ms: u64,
 }
 
 /// Whether something is in use, as every API says it.
@@ -139,14 +135,19 @@ pub(crate) async fn on(
     Ok(true)
 }
 
+/// Switches it off for good as an operator, and tells what the bucket must learn.
+pub(crate) async fn off_for_good(
+    tx: &mut Transaction<'static, Any>,
+    kind: SwitchKind,
+    id: &str,
+    by_name: &str,
+    since_ms: u64,
+) -> Result<NewRow, Error> {
+    off(tx, kind, id, (By::Operator, by_name), None, since_ms).await?;
+    NewRow::put(SWITCHES_BUCKET, &entry(kind, id), &SwitchedOff { since_ms })
+}
+
 fn read(row: &AnyRow) -> Result<Off, sqlx::Error> {
     let by: String = row.try_get("by_scope")?;
-    Ok(Off {
-        kind: row.try_get("kind")?,
-        id: row.try_get("id")?,
-        by: if by == By::Owner.as_str() { By::Owner } else { By::Operator },
-        by_name: row.try_get("by_name")?,
-        reason: row.try_get("reason")?,
-        since_ms: u64::try_from(row.try_get::<i64, _>("since_ms")?).unwrap_or_default(),
-    })
+    Ok(Off { id: row.try_get("id")?, by: if by == By::Owner.as_str() { By::Owner } else { By::Operator } })
 }

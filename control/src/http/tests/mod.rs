@@ -1,3 +1,6 @@
-//! The control plane over real sockets.
+//! The control plane over real sockets, on both engines.
 
+mod admin;
 mod doors;
+mod keys;
+mod objects;

@@ -1,1 +1,1 @@
-SELECT kind, id, by_scope, by_name, reason, since_ms FROM switches WHERE kind = $1 ORDER BY id
+SELECT id, by_scope FROM switches WHERE kind = $1 ORDER BY id
