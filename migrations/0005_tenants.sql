@@ -167,7 +167,8 @@ CREATE INDEX audit_log_action ON audit_log (action, seq);
 CREATE INDEX audit_log_developer ON audit_log (developer, seq);
 
 -- What a key may do beyond its project; `models`, `route_modes` and `networks` are JSON arrays or null for all.
--- A key that replaces another names it, and the other gets an end.
+-- `prefix` is how its secret begins. Of a key that was imported with the `bcrypt` hash of its secret, `hash` is made
+-- of that beginning. A key that replaces another names it, and the other gets an end.
 ALTER TABLE virtual_keys ADD COLUMN prefix TEXT NOT NULL DEFAULT '';
 
 ALTER TABLE virtual_keys ADD COLUMN models TEXT;
@@ -179,6 +180,8 @@ ALTER TABLE virtual_keys ADD COLUMN networks TEXT;
 ALTER TABLE virtual_keys ADD COLUMN direct BIGINT NOT NULL DEFAULT 0;
 
 ALTER TABLE virtual_keys ADD COLUMN expires_ms BIGINT;
+
+ALTER TABLE virtual_keys ADD COLUMN bcrypt TEXT;
 
 ALTER TABLE virtual_keys ADD COLUMN rotated_from TEXT;
 

@@ -3,7 +3,7 @@
 use proto::config::{Config, Model, Project, Provider, ProviderKind, SecretRef, Strategy, Target, WILDCARD};
 use proto::money::{MoneyError, Price};
 
-use crate::file::{Draft, DraftKey, address};
+use crate::file::{Draft, DraftKey, KeyLimits, address};
 
 /// The project of a deployment without a file, and its key's name.
 pub const DEFAULT_PROJECT: &str = "default";
@@ -138,7 +138,12 @@ pub fn from_env(env: &dyn Fn(&str) -> Option<String>, production: bool) -> Resul
         projects: vec![project],
         prices: Vec::new(),
     };
-    let key = DraftKey { project: DEFAULT_PROJECT.into(), name: DEFAULT_PROJECT.into(), secret: None };
+    let key = DraftKey {
+        project: DEFAULT_PROJECT.into(),
+        name: DEFAULT_PROJECT.into(),
+        secret: None,
+        limits: KeyLimits::default(),
+    };
     Ok(Draft { config, keys: vec![key] })
 }
 

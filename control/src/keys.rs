@@ -72,6 +72,7 @@ pub(crate) async fn create(
         origin: ORIGIN.to_owned(),
         created_ms: now_ms(),
         limits,
+        bcrypt: None,
     };
     insert_key(tx, &row).await?;
     let rows = vec![entry(&row)?];
@@ -97,6 +98,7 @@ pub(crate) async fn rotate(
             rotated_from: Some(old.id.clone()),
             ..old.limits.clone()
         },
+        bcrypt: None,
         ..old.clone()
     };
     let end = now.saturating_add(overlap_ms);

@@ -10,10 +10,12 @@
 //! | `server`, `patient`, `heads` | sockets, connections, graceful shutdown |
 //! | `router`, `routes` | what is served where |
 //! | `call` | ids, clock, log line and count of one request |
-//! | `auth` | virtual keys |
+//! | `auth` | virtual keys and sessions |
+//! | `known` | the configuration's names; which models a key may ask for |
+//! | `peer`, `cors` | where callers are; which web pages may call |
 //! | `limit` | smoothing of bursts |
 //! | `body` | reading bodies within bounds |
-//! | `admit` | whether a request may come in |
+//! | `admit`, `wish` | whether a request may come in; on whose behalf, and how it wants to be routed |
 //! | `dispatch` | storing it |
 //! | `slots` | who waits for what, and which delivery may answer |
 //! | `dispatcher` | reply frames and workers' questions as they arrive |
@@ -26,15 +28,18 @@ mod auth;
 mod body;
 mod call;
 mod config;
+mod cors;
 mod dispatch;
 mod dispatcher;
 mod error;
 mod heads;
+mod known;
 mod limit;
 mod link_health;
 mod metrics;
 mod outbox;
 mod patient;
+mod peer;
 mod pieces;
 mod presence;
 mod respond;
@@ -43,6 +48,7 @@ mod routes;
 mod server;
 mod slots;
 mod state;
+mod wish;
 
 pub use config::Config;
 pub use error::{ConfigError, Error};

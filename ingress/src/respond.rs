@@ -1,6 +1,7 @@
 //! Answers: whole ones, streams and errors, with the headers that every answer under `/v1` carries.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use proto::reply::Head;
 
 use crate::body::NoError;
 use crate::call::{Call, value};
+use crate::cors::MadeFor;
 use crate::dispatch::Seat;
 use crate::slots::{Failure, Piece, Whole};
 
@@ -55,7 +57,7 @@ pub(crate) fn json(mut call: Call, body: Bytes, warning: Option<HeaderValue>) ->
         headers.insert(WARNINGS, warning);
     }
     call.answer(StatusCode::OK.as_u16(), None);
-    response(StatusCode::OK, headers, Body::from(body))
+    response(&call, StatusCode::OK, headers, Body::from(body))
 }
 
 /// A complete answer of a worker.
@@ -74,7 +76,7 @@ pub(crate) fn whole(mut call: Call, whole: Whole) -> Response {
         Body::from(pieces.pop_front().unwrap_or_default())
     };
     call.answer(status.as_u16(), None);
-    response(status, headers, body)
+    response(&call, status, headers, body)
 }
 
 /// A stream whose head has arrived.
@@ -86,7 +88,8 @@ pub(crate) fn stream(mut call: Call, head: &Head, seat: Seat) -> Response {
     headers.insert(ACCEL_BUFFERING, NO);
     call.answer(status.as_u16(), None);
     call.streaming();
-    response(status, headers, Body::new(EventStream { seat, call, last: Bytes::new(), over: false }))
+    let response = response(&call, status, headers, Body::empty());
+    response.map(|_| Body::new(EventStream { seat, call, last: Bytes::new(), over: false }))
 }
 
 /// The head of a stream of events that no worker sends, without its body.
@@ -97,7 +100,7 @@ pub(crate) fn events(call: &mut Call) -> Response {
     headers.insert(ACCEL_BUFFERING, NO);
     call.answer(StatusCode::OK.as_u16(), None);
     call.streaming();
-    response(StatusCode::OK, headers, Body::empty())
+    response(call, StatusCode::OK, headers, Body::empty())
 }
 
 /// A request that failed before anything was released.
@@ -124,13 +127,16 @@ pub(crate) fn refuse(mut call: Call, fault: &Fault, head: Option<&Head>) -> Resp
         StatusCode::from_u16(status(call.dialect, fault)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = fault_body(call.dialect, fault, call.id_text());
     call.answer(status.as_u16(), Some(fault.code));
-    response(status, headers, Body::from(body))
+    response(&call, status, headers, Body::from(body))
 }
 
-fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+fn response(call: &Call, status: StatusCode, headers: HeaderMap, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
+    if let Some(key) = call.key.as_ref().filter(|_| call.browser) {
+        response.extensions_mut().insert(MadeFor(Arc::clone(key)));
+    }
     response
 }
 

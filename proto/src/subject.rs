@@ -28,6 +28,9 @@ pub const CONFIG_STAGED: &str = "staged";
 pub const KEYS_BUCKET: &str = "keys";
 /// In [`KEYS_BUCKET`]: the configuration version up to which all keys are projected, as decimal text.
 pub const KEYS_PROJECTED: &str = "_projected";
+/// In [`KEYS_BUCKET`]: the lengths of the beginnings of imported keys, in decimal, apart by spaces; absent where there
+/// are no imported keys. See [`crate::config::imported_entry`].
+pub const KEYS_IMPORTED: &str = "_imported";
 /// KV bucket of wrapped payload keys, by key id.
 pub const PAYLOAD_KEYS_BUCKET: &str = "payload_keys";
 

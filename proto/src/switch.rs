@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::KeyRecord;
 use crate::envelope::Who;
+use crate::fault::{Fault, FaultCode};
 
 /// What can be switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,6 +51,20 @@ impl SwitchKind {
             Self::Wallet => "wallet",
         }
     }
+}
+
+/// What the caller is told whose request is stopped.
+pub fn fault(kind: SwitchKind) -> Fault {
+    let (code, message) = match kind {
+        SwitchKind::Key => (FaultCode::InvalidApiKey, "The API key is switched off."),
+        SwitchKind::Session => (FaultCode::InvalidSession, "The session has been ended."),
+        SwitchKind::EndUser => (FaultCode::InvalidSession, "The sessions of this user are switched off."),
+        SwitchKind::Developer | SwitchKind::Project => (FaultCode::Forbidden, "The project is switched off."),
+        SwitchKind::Feature => (FaultCode::Forbidden, "The feature is switched off."),
+        SwitchKind::Wallet => (FaultCode::Forbidden, "The wallet is switched off."),
+        SwitchKind::Credential => (FaultCode::Forbidden, "The credential is switched off."),
+    };
+    Fault::new(code, message)
 }
 
 /// An entry of the bucket: this is off.
@@ -94,6 +109,11 @@ impl Switches {
             all.remove(entry);
         }
         self.0.count.store(all.len(), Ordering::Release);
+    }
+
+    /// Whether nothing is switched off at all.
+    pub fn none(&self) -> bool {
+        self.0.count.load(Ordering::Acquire) == 0
     }
 
     /// Whether this is switched off.

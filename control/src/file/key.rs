@@ -7,10 +7,10 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::fields::{Fields, Shape};
-use super::{BUDGET, DraftKey, RATE_LIMIT, Walk, secret};
+use super::{BUDGET, DraftKey, RATE_LIMIT, Walk, limits, secret};
 
 const SHAPE: Shape = Shape {
-    known: &["project", "name", "secret"],
+    known: &["project", "name", "secret", "models", "route_modes", "networks", "expires_at", "direct"],
     unserved: &[("rpm", RATE_LIMIT), ("tpm", RATE_LIMIT), ("budget_usd", BUDGET)],
 };
 
@@ -57,5 +57,6 @@ pub(super) fn read(
         }
         taken.secrets.entry(secret.expose().clone()).or_insert_with(|| text.at.clone());
     }
-    Some(DraftKey { project: project?.value.to_owned(), name: name?.value.to_owned(), secret })
+    let limits = limits::read(&fields, &mut walk.mistakes);
+    Some(DraftKey { project: project?.value.to_owned(), name: name?.value.to_owned(), secret, limits })
 }

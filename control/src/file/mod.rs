@@ -5,6 +5,7 @@
 
 mod fields;
 mod key;
+mod limits;
 mod mistake;
 mod model;
 mod project;
@@ -13,6 +14,7 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
+pub use crate::store::KeyLimits;
 pub use mistake::Mistake;
 pub(crate) use provider::address;
 
@@ -71,6 +73,8 @@ pub struct DraftKey {
     pub name: String,
     /// Its secret; generated where absent.
     pub secret: Option<Secret<String>>,
+    /// What it may do.
+    pub limits: KeyLimits,
 }
 
 /// A file that cannot be used.

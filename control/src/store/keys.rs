@@ -9,6 +9,7 @@ use proto::event::RouteMode;
 use proto::id::Token;
 use proto::secret::{Secret, random_secret};
 use proto::subject::KEYS_BUCKET;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
@@ -22,6 +23,9 @@ use crate::file::DraftKey;
 
 /// What generated secrets begin with.
 const PREFIX: &str = "fb_sk_";
+/// How much of such a secret is shown afterwards, and how long it must be for that.
+const SHOWN_CHARS: usize = 10;
+const SHOWN_OF_MIN: usize = 40;
 
 /// A stored key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,25 +41,27 @@ pub(crate) struct KeyRow {
     pub(crate) created_ms: u64,
     /// What it may do.
     pub(crate) limits: KeyLimits,
+    /// The bcrypt hash of an imported key's secret; `hash` is [`proto::config::imported_entry`] then.
+    pub(crate) bcrypt: Option<String>,
 }
 
 /// What a key may do beyond its project, and how it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct KeyLimits {
-    /// The beginning of its secret, to know it by.
-    pub(crate) prefix: String,
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct KeyLimits {
+    /// The beginning of its secret, to know it by; empty where none of it may be shown.
+    pub prefix: String,
     /// The only models it may ask for; `None` = all.
-    pub(crate) models: Option<Vec<String>>,
+    pub models: Option<Vec<String>>,
     /// The only ways its requests may be paid for; `None` = whatever the project's policy says.
-    pub(crate) route_modes: Option<Vec<RouteMode>>,
+    pub route_modes: Option<Vec<RouteMode>>,
     /// The only networks it may be used from; `None` = all.
-    pub(crate) networks: Option<Vec<IpNet>>,
+    pub networks: Option<Vec<IpNet>>,
     /// Whether it may name a target as `provider/model`.
-    pub(crate) direct: bool,
+    pub direct: bool,
     /// When it ends, in milliseconds since the Unix epoch.
-    pub(crate) expires_ms: Option<u64>,
+    pub expires_ms: Option<u64>,
     /// The key that it replaces.
-    pub(crate) rotated_from: Option<String>,
+    pub rotated_from: Option<String>,
 }
 
 impl KeyRow {
@@ -72,6 +78,7 @@ impl KeyRow {
             networks: self.limits.networks.clone(),
             direct: self.limits.direct,
             session: None,
+            bcrypt: self.bcrypt.clone(),
         }
     }
 }
@@ -105,26 +112,31 @@ impl Plan {
         for key in wanted {
             let name = (key.project.clone(), key.name.clone());
             let row = by_name.get(&name);
-            let hash = match (&key.secret, row) {
-                (Some(secret), _) => secrets.pepper.hash(secret.expose()),
-                (None, Some(row)) if !row.revoked => row.hash.clone(),
+            let (hash, prefix, bcrypt) = match (&key.secret, row) {
+                (Some(secret), _) => (secrets.pepper.hash(secret.expose()), shown(secret.expose()), None),
+                (None, Some(row)) if !row.revoked => {
+                    (row.hash.clone(), row.limits.prefix.clone(), row.bcrypt.clone())
+                }
                 (None, _) => {
                     let secret = Secret::new(random_secret(PREFIX).map_err(|_| Error::Random)?);
-                    let hash = secrets.pepper.hash(secret.expose());
-                    generated.push(GeneratedKey {
-                        project: key.project.clone(),
-                        name: key.name.clone(),
-                        secret,
-                    });
-                    hash
+                    let (hash, prefix) = (secrets.pepper.hash(secret.expose()), shown(secret.expose()));
+                    let (project, name) = (key.project.clone(), key.name.clone());
+                    generated.push(GeneratedKey { project, name, secret });
+                    (hash, prefix, None)
                 }
             };
-            let id = row.map_or_else(|| format!("key_{}", Token::random()), |row| row.id.clone());
-            let created_ms = row.map_or(now_ms, |row| row.created_ms);
-            let (project, name_) = name.clone();
-            let origin = source.as_str().to_owned();
-            let limits = row.map(|row| row.limits.clone()).unwrap_or_default();
-            let new = KeyRow { id, project, name: name_, hash, revoked: false, origin, created_ms, limits };
+            let rotated_from = row.and_then(|row| row.limits.rotated_from.clone());
+            let new = KeyRow {
+                id: row.map_or_else(|| format!("key_{}", Token::random()), |row| row.id.clone()),
+                project: key.project.clone(),
+                name: key.name.clone(),
+                hash,
+                revoked: false,
+                origin: source.as_str().to_owned(),
+                created_ms: row.map_or(now_ms, |row| row.created_ms),
+                limits: KeyLimits { prefix, rotated_from, ..key.limits.clone() },
+                bcrypt,
+            };
             target.insert(name, new);
         }
         let taken: BTreeSet<String> = target.values().map(|row| row.hash.clone()).collect();
@@ -175,6 +187,12 @@ impl Plan {
     }
 }
 
+/// How a secret begins that was made here; of others nothing is shown, because they may be short.
+fn shown(secret: &str) -> String {
+    let made_here = secret.starts_with(PREFIX) && secret.len() >= SHOWN_OF_MIN;
+    secret.get(..SHOWN_CHARS).filter(|_| made_here).unwrap_or_default().to_owned()
+}
+
 fn secret_taken(row: &KeyRow) -> Error {
     Error::SecretTaken { project: row.project.clone(), name: row.name.clone() }
 }
@@ -198,6 +216,7 @@ pub(crate) async fn insert(tx: &mut Transaction<'static, Any>, row: &KeyRow) -> 
         .bind(i64::from(limits.direct))
         .bind(limits.expires_ms.map(stored))
         .bind(&limits.rotated_from)
+        .bind(&row.bcrypt)
         .execute(&mut **tx)
         .await
         .map(drop)
@@ -275,6 +294,7 @@ pub(crate) fn read(row: &AnyRow) -> Result<KeyRow, sqlx::Error> {
             expires_ms: number("expires_ms")?,
             rotated_from: row.try_get("rotated_from")?,
         },
+        bcrypt: row.try_get("bcrypt")?,
     })
 }
 

@@ -19,7 +19,8 @@ pub(crate) mod switches;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use keys::{KeyLimits, KeyRow, has_live as has_live_key, insert as insert_key};
+pub use keys::KeyLimits;
+pub(crate) use keys::{KeyRow, has_live as has_live_key, insert as insert_key};
 pub use outbox::{Appended, NewRow, append};
 pub(crate) use outbox::{OutboxRow, Work, any_waiting, is_waiting, mark_done, prune, waiting};
 pub(crate) use publish::{Change, publish_change};

@@ -283,11 +283,11 @@ async fn check_pepper(tx: &mut Transaction<'static, Any>, secrets: &Secrets) -> 
 
 /// What makes two drafts equal: the document and the keys with the hashes of their secrets.
 fn digest(draft: &Draft, secrets: &Secrets) -> Result<String, Error> {
-    let mut keys: Vec<_> = draft
-        .keys
-        .iter()
-        .map(|key| (&key.project, &key.name, key.secret.as_ref().map(|s| secrets.pepper.hash(s.expose()))))
-        .collect();
+    let mut keys = Vec::with_capacity(draft.keys.len());
+    for key in &draft.keys {
+        let hash = key.secret.as_ref().map(|secret| secrets.pepper.hash(secret.expose()));
+        keys.push((&key.project, &key.name, hash, serde_json::to_string(&key.limits)?));
+    }
     keys.sort();
     // A release that ships other prices makes another version of the same file.
     let text = serde_json::to_vec(&(priced(draft.config.clone()), keys))?;

@@ -1,10 +1,11 @@
 //! What publishing means, the same on both engines.
 
 use ledger::Db;
+use proto::event::RouteMode;
 
 use super::*;
 use crate::demo;
-use crate::file::Draft;
+use crate::file::{Draft, KeyLimits};
 use crate::testing::{Postgres, draft, migrated, secrets, sqlite};
 
 const SECRET_A: &str = "secret-a-0123456789";
@@ -187,6 +188,30 @@ async fn publishers_at_once_do_not_collide(one: Db, two: Db) {
     assert!(positions.is_sorted_by(|a, b| a < b));
 }
 
+async fn limits_come_back_as_they_were_written(db: Db) {
+    let limited = |models: &str| {
+        let mut draft = draft("m", &[("k", Some(SECRET_A))]);
+        draft.keys[0].limits = KeyLimits {
+            models: Some(vec![models.to_owned()]),
+            route_modes: Some(vec![RouteMode::Byok]),
+            networks: Some(vec!["10.0.0.0/8".parse().unwrap()]),
+            expires_ms: Some(5),
+            direct: true,
+            ..KeyLimits::default()
+        };
+        draft
+    };
+    put(&db, &limited("fast")).await;
+    let stored = row(&db, SECRET_A).await.unwrap();
+    assert_eq!(stored.limits, limited("fast").keys[0].limits);
+    let record = stored.record();
+    assert_eq!((record.models, record.expires_ms, record.direct), (Some(vec!["fast".into()]), Some(5), true));
+    assert!(put(&db, &limited("fast")).await.unchanged);
+    take_outbox(&db).await;
+    assert!(!put(&db, &limited("slow")).await.unchanged, "other limits are another version");
+    assert_eq!(take_outbox(&db).await[0], "put keys/A");
+}
+
 /// Runs every case on a database of its own.
 macro_rules! conformance {
     ($fresh:expr; $($case:ident),+ $(,)?) => {
@@ -207,6 +232,7 @@ macro_rules! every_case {
             the_example_project_needs_nothing_before_it,
             going_back_to_the_environment_is_a_change,
             a_new_version_is_above_the_floor,
+            limits_come_back_as_they_were_written,
         );
     };
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::{AckKind, Message};
@@ -13,7 +13,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use proto::config::{Config, KeyRecord, Model, Project, Provider, ProviderKind, Strategy, Target};
+use proto::config::{
+    Config, KeyRecord, Model, Project, Provider, ProviderKind, Strategy, Target, imported_entry,
+};
 use proto::ctl::{Answer, Ask, LedgerBeat, ProviderBeat, Question, WorkerBeat};
 use proto::envelope::{Body, Envelope};
 use proto::event::{CloseReason, Closed, Event, Origin, Subject};
@@ -23,6 +25,7 @@ use proto::reply::{Frame, Head, Section};
 use proto::seal::{Wrapper, day_key_id};
 use proto::secret::{MasterKey, Pepper};
 use proto::subject;
+use proto::switch::{self, SwitchKind, SwitchedOff};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
@@ -42,7 +45,7 @@ pub struct Nats {
 }
 
 impl Nats {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Self::spawn(&dir, port);
@@ -126,7 +129,11 @@ impl Stack {
 
     /// The same with other settings.
     pub async fn start_with(config: Config, settings: ingress::Config) -> Self {
-        let nats = Nats::start();
+        Self::on(Nats::start(), config, settings).await
+    }
+
+    /// The same on a nats-server that is there already.
+    pub async fn on(nats: Nats, config: Config, settings: ingress::Config) -> Self {
         let link = nats.connect("test").await;
         declare(&link, &StreamOptions { requests_max_bytes: 1 << 30, ..StreamOptions::default() })
             .await
@@ -135,7 +142,10 @@ impl Stack {
         let wrapper = Wrapper::new(&master.payload_wrapping_key());
         let pepper = master.key_pepper();
         let id = day_key_id(proto::clock::now_ms());
-        put(&link, subject::PAYLOAD_KEYS_BUCKET, &id, wrapper.make(&id).unwrap()).await;
+        let payload_keys = link.js.get_key_value(subject::PAYLOAD_KEYS_BUCKET).await.unwrap();
+        if payload_keys.get(&id).await.unwrap().is_none() {
+            payload_keys.put(&id, wrapper.make(&id).unwrap()).await.unwrap();
+        }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -166,6 +176,13 @@ impl Stack {
         stack
     }
 
+    /// Ends all but the nats-server.
+    pub async fn without_ingress(mut self) -> Nats {
+        self.shutdown.cancel();
+        tokio::time::timeout(PATIENCE, &mut self.ingress).await.unwrap().unwrap().unwrap();
+        std::mem::replace(&mut self.nats, Nats::start())
+    }
+
     /// Publishes a configuration as `control` does.
     pub async fn publish(&self, config: &Config) {
         let version = config.version.to_string();
@@ -183,8 +200,50 @@ impl Stack {
             revoked,
             ..KeyRecord::default()
         };
-        let json = serde_json::to_vec(&record).unwrap();
-        put(&self.link, subject::KEYS_BUCKET, &self.pepper.hash(KEY), json.into()).await;
+        self.put_key(KEY, &record).await;
+    }
+
+    /// Writes the record of a key or session.
+    pub async fn put_key(&self, secret: &str, record: &KeyRecord) {
+        let json = serde_json::to_vec(record).unwrap();
+        put(&self.link, subject::KEYS_BUCKET, &self.pepper.hash(secret), json.into()).await;
+    }
+
+    /// Writes the record of an imported key whose secret begins with `prefix`.
+    pub async fn import_key(&self, prefix: &str, record: &KeyRecord) {
+        let json = serde_json::to_vec(record).unwrap();
+        put(&self.link, subject::KEYS_BUCKET, &imported_entry(&self.pepper, prefix), json.into()).await;
+        let length = prefix.chars().count().to_string();
+        put(&self.link, subject::KEYS_BUCKET, subject::KEYS_IMPORTED, length.into()).await;
+    }
+
+    /// Switches something off or on again.
+    pub async fn switch(&self, kind: SwitchKind, id: &str, off: bool) {
+        let bucket = self.link.js.get_key_value(subject::SWITCHES_BUCKET).await.unwrap();
+        let entry = switch::entry(kind, id);
+        if off {
+            let json = serde_json::to_vec(&SwitchedOff { since_ms: 1 }).unwrap();
+            bucket.put(entry, json.into()).await.unwrap();
+        } else {
+            bucket.delete(entry).await.unwrap();
+        }
+    }
+
+    /// Sends a request again and again until it is answered with `expected`; gives the time that took and the answer.
+    pub async fn until(
+        &self,
+        expected: u16,
+        request: impl Fn() -> Request<Full<Bytes>>,
+    ) -> (Duration, String) {
+        let began = Instant::now();
+        loop {
+            let (status, _, body) = self.send(request()).await;
+            if status == expected {
+                return (began.elapsed(), body);
+            }
+            assert!(began.elapsed() < PATIENCE, "still {status}: {body}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Waits until `/ready` says so.
@@ -288,9 +347,14 @@ pub async fn piece(response: &mut Response<Incoming>) -> Option<String> {
 
 /// A chat request with the key.
 pub fn chat(body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    chat_as(KEY, body)
+}
+
+/// A chat request with another key or a session.
+pub fn chat_as(secret: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
     Request::post("/v1/chat/completions")
         .header("host", "forebay")
-        .header("authorization", format!("Bearer {KEY}"))
+        .header("authorization", format!("Bearer {secret}"))
         .header("content-type", "application/json")
         .body(Full::new(body.into()))
         .unwrap()

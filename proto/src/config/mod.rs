@@ -7,10 +7,13 @@ mod policy;
 mod project;
 mod provider;
 
-pub use key::{KeyRecord, SessionRecord};
+pub use key::{
+    IMPORTED_COST_MAX, IMPORTED_LENGTHS_MAX, IMPORTED_PREFIX_CHARS, KeyRecord, SessionRecord,
+    importable_hash, imported_entry, imported_lengths,
+};
 pub use model::{Model, Strategy, Target, WEIGHT_MAX};
 pub use policy::{AUTO, PolicyError, Purse, RoutePolicy, Ways};
-pub use project::{Feature, Project};
+pub use project::{Feature, Project, valid_origin};
 pub use provider::{Provider, ProviderKind, SecretRef, SecretRefError};
 
 use serde::{Deserialize, Serialize};

@@ -61,6 +61,29 @@ pub struct Feature {
     pub pricing: Option<Value>,
 }
 
+/// Whether `text` is a web origin exactly as browsers send it: scheme, host and perhaps a port, in lower case, without
+/// a path, and without the port that the scheme has anyway. `*` and `null` are none.
+pub fn valid_origin(text: &str) -> bool {
+    const BYTES_MAX: usize = 300;
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !rest.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    let named = !host.is_empty() && host.bytes().all(|b| letters(b) || matches!(b, b'.' | b'-' | b'_'));
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let usual = matches!((scheme, port), ("https", Some("443")) | ("http", Some("80")));
+    let port = port
+        .is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number > 0 && number.to_string() == port));
+    text.len() <= BYTES_MAX
+        && scheme.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
+        && scheme.bytes().all(|b| letters(b) || matches!(b, b'+' | b'-' | b'.'))
+        && (named || address.is_some_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok()))
+        && port
+        && !usual
+}
+
 impl Project {
     /// A project of the operator's own with everything as usual.
     pub fn new(name: impl Into<String>) -> Self {
@@ -88,5 +111,44 @@ impl Project {
     /// The feature of that name.
     pub fn feature(&self, key: &str) -> Option<&Feature> {
         self.features.iter().find(|feature| feature.key == key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_origins_are_origins() {
+        for good in [
+            "https://app.example.com",
+            "http://localhost:5173",
+            "http://127.0.0.1:8080",
+            "http://[::1]:3000",
+            "https://[2001:db8::1]",
+            "capacitor://localhost",
+        ] {
+            assert!(valid_origin(good), "{good}");
+        }
+        for bad in [
+            "*",
+            "null",
+            "",
+            "app.example.com",
+            "https://",
+            "https://app.example.com/",
+            "https://App.example.com",
+            "https://*.example.com",
+            "https://user@app.example.com",
+            "https://app.example.com:443",
+            "http://app.example.com:80",
+            "https://app.example.com:0443",
+            "https://app.example.com:",
+            "https://app.example.com?x",
+            "https://[::1",
+            "://app.example.com",
+        ] {
+            assert!(!valid_origin(bad), "{bad}");
+        }
     }
 }

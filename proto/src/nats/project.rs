@@ -4,6 +4,7 @@
 //! A process keeps the last good version; while the bucket cannot be read it goes on with that.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -50,6 +51,8 @@ pub struct Projection {
     switches: Switches,
     staged: Arc<ArcSwapOption<Staged>>,
     changes: watch::Sender<u64>,
+    /// Whether all that is switched off has been heard of once.
+    switches_known: Arc<AtomicBool>,
 }
 
 impl Projection {
@@ -61,6 +64,7 @@ impl Projection {
             switches: Switches::default(),
             staged: Arc::default(),
             changes: watch::Sender::new(0),
+            switches_known: Arc::default(),
         }
     }
 
@@ -89,24 +93,34 @@ impl Projection {
         &self.switches
     }
 
+    /// Whether all that was switched off when this process began has been heard of: until then nobody can say that
+    /// something is not.
+    pub fn switches_known(&self) -> bool {
+        self.switches_known.load(Ordering::Acquire)
+    }
+
     /// Follows the buckets for ever; a failed watch is started again.
     pub async fn run(&self, link: Link, wrapper: Wrapper) {
-        let config = self.keep(&link, subject::CONFIG_BUCKET, |entry| self.take_config(entry));
-        let keys = self.keep(&link, subject::PAYLOAD_KEYS_BUCKET, |entry| self.take_key(&wrapper, entry));
-        let switches = self.keep(&link, subject::SWITCHES_BUCKET, |entry| {
-            self.switches.set(&entry.key, entry.operation == Operation::Put);
-        });
+        let config = self.keep(&link, subject::CONFIG_BUCKET, |entry| self.take_config(entry), || ());
+        let keys =
+            self.keep(&link, subject::PAYLOAD_KEYS_BUCKET, |entry| self.take_key(&wrapper, entry), || ());
+        let switches = self.keep(
+            &link,
+            subject::SWITCHES_BUCKET,
+            |entry| self.switches.set(&entry.key, entry.operation == Operation::Put),
+            || self.switches_known.store(true, Ordering::Release),
+        );
         tokio::join!(config, keys, switches);
     }
 
     /// Follows the configuration alone, for a process that needs nothing else.
     pub async fn run_config(&self, link: Link) {
-        self.keep(&link, subject::CONFIG_BUCKET, |entry| self.take_config(entry)).await;
+        self.keep(&link, subject::CONFIG_BUCKET, |entry| self.take_config(entry), || ()).await;
     }
 
-    async fn keep(&self, link: &Link, bucket: &'static str, take: impl Fn(&kv::Entry)) {
+    async fn keep(&self, link: &Link, bucket: &'static str, take: impl Fn(&kv::Entry), caught_up: impl Fn()) {
         loop {
-            if let Err(error) = Box::pin(follow(link, bucket, &take)).await {
+            if let Err(error) = Box::pin(follow(link, bucket, &take, &caught_up)).await {
                 tracing::debug!(bucket, error = %error, "watch ended, starting again");
             }
             tokio::time::sleep(RETRY_DELAY).await;
@@ -169,12 +183,25 @@ impl Default for Projection {
     }
 }
 
-async fn follow(link: &Link, bucket: &'static str, take: impl Fn(&kv::Entry)) -> Result<(), ProjectionError> {
+/// Hands on what a bucket holds and then what changes, and says when what it held has been handed on.
+async fn follow(
+    link: &Link,
+    bucket: &'static str,
+    take: impl Fn(&kv::Entry),
+    caught_up: impl Fn(),
+) -> Result<(), ProjectionError> {
     let failed = |message: String| ProjectionError::new(bucket, message);
     let store = link.js.get_key_value(bucket).await.map_err(|e| failed(e.to_string()))?;
     let mut entries = store.watch_with_history(">").await.map_err(|e| failed(e.to_string()))?;
+    if store.stream.cached_info().state.messages == 0 {
+        caught_up();
+    }
     while let Some(entry) = entries.next().await {
-        take(&entry.map_err(|e| failed(e.to_string()))?);
+        let entry = entry.map_err(|e| failed(e.to_string()))?;
+        take(&entry);
+        if entry.delta == 0 {
+            caught_up();
+        }
     }
     Ok(())
 }

@@ -37,6 +37,7 @@ async fn ask(stack: &Stack, body: &str, change: impl FnOnce(&mut Stored)) -> Req
             created_ms: 1,
             background: true,
             stream: body == ASK_STREAM,
+            end_user: None,
             token: None,
         },
         input: r#"{"input":"hello"}"#.into(),

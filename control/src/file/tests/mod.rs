@@ -4,6 +4,7 @@ mod table;
 
 use proto::config::{ProviderKind, SecretRef, Strategy};
 use proto::envelope::OnDisconnect;
+use proto::event::RouteMode;
 
 use self::table::{TABLE, WITH_PROJECT};
 use super::*;
@@ -110,6 +111,11 @@ secret = "env:GOOD"
 [[keys]]
 project = "acme"
 name = "made"
+models = ["fast", "openai/*"]
+route_modes = ["platform", "byok"]
+networks = ["203.0.113.7/24", "2001:db8::1"]
+expires_at = 2030-01-31T12:00:00+02:00
+direct = true
 "#;
     let Draft { config, keys } = read(text).unwrap();
     assert!(config.streaming);
@@ -124,6 +130,16 @@ name = "made"
     assert!(!config.project("quiet").unwrap().streaming);
     assert_eq!(keys[0].secret.as_ref().unwrap().expose(), CANARY);
     assert!(keys[1].secret.is_none());
+    assert_eq!(keys[0].limits, KeyLimits::default());
+    let expected = KeyLimits {
+        models: Some(vec!["fast".into(), "openai/*".into()]),
+        route_modes: Some(vec![RouteMode::Platform, RouteMode::Byok]),
+        networks: Some(vec!["203.0.113.0/24".parse().unwrap(), "2001:db8::1/128".parse().unwrap()]),
+        expires_ms: Some(1_896_084_000_000),
+        direct: true,
+        ..KeyLimits::default()
+    };
+    assert_eq!(keys[1].limits, expected);
     assert!(!serde_json::to_string(&config).unwrap().contains(CANARY));
 }
 

@@ -406,6 +406,27 @@ pub(super) const TABLE: &[(&str, &str, &[&str])] = &[
     ),
     (
         WITH_PROJECT,
+        "[[keys]]\nproject = \"a\"\nname = \"k\"\nmodels = []\nroute_modes = [\"byok\", \"local\"]\nnetworks = [\"10.0.0.0/33\", 7]\nexpires_at = \"2030-01-31\"\ndirect = 1",
+        &[
+            "12|keys[0].models|expected 1 to 256 entries, found 0; leave it out to allow all",
+            "13|keys[0].route_modes[1]|expected platform, developer_key or byok, found \"local\"",
+            "14|keys[0].networks[0]|expected a network as 203.0.113.0/24 or 2001:db8::/32, found \"10.0.0.0/33\"",
+            "14|keys[0].networks[1]|expected text in quotes, found the number 7",
+            "15|keys[0].expires_at|expected a date and time with its offset (RFC 3339), as 2030-01-31T00:00:00Z, found \
+         \"2030-01-31\"",
+            "16|keys[0].direct|expected true or false, found the number 1",
+        ],
+    ),
+    (
+        WITH_PROJECT,
+        "[[keys]]\nproject = \"a\"\nname = \"k\"\nexpires_at = 2030-01-31",
+        &[
+            "12|keys[0].expires_at|expected a date and time with its offset (RFC 3339), as 2030-01-31T00:00:00Z, found \
+         \"2030-01-31\"",
+        ],
+    ),
+    (
+        WITH_PROJECT,
         "[[keys]]\nproject = \"a\"\nnmae = \"k\"",
         &[
             "9|keys[0].name|expected the key's name, found nothing",

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use crate::canonical::State;
+use crate::dialect::gateway;
 use crate::dialect::json::{self, Edit};
 use crate::dialect::openai_chat::Scan;
 use crate::dialect::openai_chat::estimate;
@@ -37,6 +38,7 @@ struct Wanted<'a> {
     instructions: Option<&'a str>,
     tools: Option<&'a str>,
     max_output_tokens: Option<&'a str>,
+    metadata: Option<&'a str>,
 }
 
 impl<'a> Wanted<'a> {
@@ -53,6 +55,7 @@ impl<'a> Wanted<'a> {
             "instructions" => &mut self.instructions,
             "tools" => &mut self.tools,
             "max_output_tokens" => &mut self.max_output_tokens,
+            "metadata" => &mut self.metadata,
             _ => return,
         };
         *place = Some(value).filter(|value| *value != "null");
@@ -76,7 +79,8 @@ impl<'a> Wanted<'a> {
             input_tokens: estimate_tokens(chars),
             output_tokens: limit.unwrap_or(OUTPUT_TOKENS_DEFAULT).min(OUTPUT_TOKENS_MAX),
         };
-        Ok(Scan { model, stream, include_usage: false, estimate })
+        let wishes = gateway::wishes(self.metadata)?;
+        Ok(Scan { model, stream, include_usage: false, estimate, wishes })
     }
 
     fn input(&self) -> Result<(), Fault> {
