@@ -77,6 +77,14 @@ pub enum Error {
     /// `API_CORS_ORIGINS` cannot be used.
     #[error("API_CORS_ORIGINS: {0}")]
     Cors(String),
+    /// `SESSION_TOKEN_TTL_SECONDS` cannot be used.
+    #[error("SESSION_TOKEN_TTL_SECONDS must be {least} to {most}")]
+    SessionLife {
+        /// The shortest life.
+        least: u64,
+        /// The longest.
+        most: u64,
+    },
     /// The listener cannot be used.
     #[error("the control plane cannot be served")]
     Listener(#[source] std::io::Error),
@@ -115,6 +123,7 @@ impl Error {
             | Self::Json(_)
             | Self::Random
             | Self::Cors(_)
+            | Self::SessionLife { .. }
             | Self::Listener(_)
             | Self::Sealing(_)
             | Self::OtherWrapper(_)

@@ -26,7 +26,7 @@ pub mod demo;
 mod error;
 pub mod file;
 mod health;
-#[expect(dead_code, unused_imports, reason = "groups of routes are added to it one by one")]
+#[expect(dead_code, reason = "groups of routes are added to it one by one")]
 mod http;
 pub mod isolation;
 mod keys;

@@ -78,7 +78,8 @@ fn serve(
     let Some(serve) = config.serve.take() else { return Ok(None) };
     let production = config.production;
     let (db, link, secrets, nudge) = (db.clone(), link.clone(), secrets.clone(), nudge.clone());
-    let app = http::App { nudge, db, link, secrets, production };
+    let app =
+        http::App { nudge, db, link, secrets, production, sessions: http::sessions::Settings::from_env()? };
     let router = http::router(app, serve.operators, &serve.cors_origins, production)?;
     let listener = TcpListener::from_std(serve.listener).map_err(Error::Listener)?;
     let address = listener.local_addr().map_err(Error::Listener)?;

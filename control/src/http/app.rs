@@ -7,6 +7,7 @@ use ledger::Db;
 use proto::config::Config;
 use proto::nats::Link;
 
+use super::sessions::Settings;
 use crate::error::Error;
 use crate::{Nudge, Secrets, store};
 
@@ -35,6 +36,8 @@ pub(crate) struct App {
     pub(crate) secrets: Secrets,
     /// Whether this is production.
     pub(crate) production: bool,
+    /// How sessions are opened.
+    pub(crate) sessions: Settings,
 }
 
 impl App {

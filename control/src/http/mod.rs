@@ -16,6 +16,7 @@
 //! | [`admin`] | `/admin/v1` |
 //! | [`config`] | `/admin/v1/config` |
 //! | [`developer`] | `/v1/developer`, `/v1/apps` |
+//! | [`provider_keys`] | tenants' own provider keys |
 //! | [`sessions`], [`user`] | `/v1/sessions`, `/v1/user` |
 
 pub(crate) mod admin;
@@ -29,6 +30,7 @@ pub(crate) mod developer;
 pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod problem;
+pub(crate) mod provider_keys;
 pub(crate) mod read;
 mod router;
 pub(crate) mod server;

@@ -36,13 +36,22 @@ pub(super) fn finish(mut document: OpenApi) -> OpenApi {
             let guard = Guard::of(path);
             if let Some(guard) = guard {
                 let scopes: Vec<String> = match guard.need(&method, path) {
-                    Need::Developer(scope) => vec![scope.as_str().to_owned()],
+                    Need::Developer(scope) | Need::DeveloperOrAdmin(scope) => vec![scope.as_str().to_owned()],
                     Need::Session(scope) => scope.map(ToOwned::to_owned).into_iter().collect(),
-                    Need::Read | Need::Write | Need::ProjectOrNobody => Vec::new(),
+                    Need::Read | Need::Write | Need::ProjectOrNobody | Need::ProjectOrDeveloper(_) => {
+                        Vec::new()
+                    }
                 };
                 let mut needed = vec![SecurityRequirement::new(guard.scheme(), scopes)];
-                if guard == Guard::Project {
-                    needed.push(SecurityRequirement::default());
+                match guard.need(&method, path) {
+                    Need::ProjectOrNobody => needed.push(SecurityRequirement::default()),
+                    Need::ProjectOrDeveloper(scope) => {
+                        needed.push(SecurityRequirement::new(Guard::Developer.scheme(), [scope.as_str()]));
+                    }
+                    Need::DeveloperOrAdmin(_) => {
+                        needed.push(SecurityRequirement::new(Guard::Admin.scheme(), Vec::<String>::new()));
+                    }
+                    Need::Read | Need::Write | Need::Developer(_) | Need::Session(_) => {}
                 }
                 operation.security = Some(needed);
             }

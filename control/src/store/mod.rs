@@ -4,9 +4,11 @@
 //! primary key lets one of several publishers through and the others start again with what it left.
 
 pub(crate) mod admin_tokens;
+pub(crate) mod app_secrets;
 pub(crate) mod audit_log;
 pub(crate) mod callers;
 pub(crate) mod credentials;
+pub(crate) mod developer_tokens;
 pub(crate) mod developers;
 pub(crate) mod isolation;
 pub(crate) mod key_rows;
@@ -15,9 +17,11 @@ mod outbox;
 mod publish;
 pub(crate) mod records;
 pub(crate) mod session_rows;
+pub(crate) mod sessions;
 pub(crate) mod switches;
 #[cfg(test)]
 mod tests;
+pub(crate) mod usage;
 
 pub use keys::KeyLimits;
 pub(crate) use keys::{KeyRow, has_live as has_live_key, insert as insert_key};

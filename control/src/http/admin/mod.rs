@@ -11,7 +11,7 @@ mod projects;
 mod providers;
 mod requests;
 mod sessions;
-mod shape;
+pub(crate) mod shape;
 mod tokens;
 mod usage;
 mod wallets;

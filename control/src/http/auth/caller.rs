@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use proto::audit::{Actor, ActorScope};
 
-use super::Scope;
+use super::{Assertion, Scope};
 use crate::http::Problem;
 
 /// Somebody whose credential is valid.
@@ -67,6 +67,8 @@ pub(crate) struct ProjectServer {
     pub(crate) project: String,
     /// Id of the secret.
     pub(crate) secret: String,
+    /// What the server has signed, where an assertion was sent in place of the secret.
+    pub(crate) assertion: Option<Assertion>,
 }
 
 impl Role {
@@ -146,6 +148,16 @@ macro_rules! extractor {
             }
         }
     };
+}
+
+/// Whoever it is.
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = parts.extensions.get::<Self>().cloned();
+        caller.ok_or_else(|| Problem::internal("a route stands behind the wrong guard"))
+    }
 }
 
 extractor!(Admin, Admin);

@@ -3,6 +3,7 @@
 use proto::clock::now_ms;
 use proto::switch::SwitchKind;
 
+use super::assertion;
 use super::caller::{Admin, Caller, Developer, ProjectServer, Role, Session};
 use super::guard::Guard;
 use super::scope::Scope;
@@ -35,7 +36,10 @@ pub(super) async fn caller(app: &App, token: &str, guard: Guard) -> Result<Optio
     } else if token.starts_with(PROJECT_PREFIX) {
         project(app, &hash).await
     } else {
-        Ok(None)
+        match assertion::signed_with(token) {
+            Some(secret) => asserted(app, token, &secret).await,
+            None => Ok(None),
+        }
     }
 }
 
@@ -112,11 +116,23 @@ async fn project(app: &App, hash: &str) -> Result<Option<Caller>, Problem> {
         return Ok(None);
     }
     open_project(app, &secret.project).await?;
-    Ok(Some(Caller::Project(ProjectServer { project: secret.project, secret: secret.id })))
+    Ok(Some(Caller::Project(ProjectServer { project: secret.project, secret: secret.id, assertion: None })))
+}
+
+/// The project's server by what it has signed.
+async fn asserted(app: &App, token: &str, secret: &str) -> Result<Option<Caller>, Problem> {
+    let text = assertion::secret_of(&app.secrets.pepper, secret);
+    let Some(assertion) = assertion::verified(token, &text) else { return Ok(None) };
+    // That it is one of ours, and still holds, is known by its hash as for a secret that is sent.
+    let found = project(app, &app.secrets.pepper.hash(&text)).await?;
+    Ok(found.map(|caller| match caller {
+        Caller::Project(server) => Caller::Project(ProjectServer { assertion: Some(assertion), ..server }),
+        other => other,
+    }))
 }
 
 /// Refuses what belongs to a project that is switched off, by itself or with its developer.
-async fn open_project(app: &App, name: &str) -> Result<(), Problem> {
+pub(crate) async fn open_project(app: &App, name: &str) -> Result<(), Problem> {
     let document = app.document().await?;
     let project = document.as_ref().and_then(|document| document.project(name));
     let developer = project.and_then(|project| project.developer.as_deref());

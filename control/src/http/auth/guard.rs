@@ -30,14 +30,19 @@ pub(crate) enum Need {
     Developer(Scope),
     /// A session with this scope; any where there is none.
     Session(Option<&'static str>),
+    /// A developer's token with this scope, or an administrator.
+    DeveloperOrAdmin(Scope),
     /// A project's secret, if anything is sent.
     ProjectOrNobody,
+    /// A project's secret, or a developer's token with this scope.
+    ProjectOrDeveloper(Scope),
 }
 
 /// Prefixes and their guards.
-const PREFIXES: [(&str, Guard); 6] = [
+const PREFIXES: [(&str, Guard); 7] = [
     ("/admin", Guard::Admin),
     ("/v1/admin", Guard::Admin),
+    ("/v1/developers", Guard::Admin),
     ("/v1/developer", Guard::Developer),
     ("/v1/apps", Guard::Developer),
     ("/v1/user", Guard::Session),
@@ -62,9 +67,14 @@ impl Guard {
         match self {
             Self::Admin if read => Need::Read,
             Self::Admin => Need::Write,
+            Self::Developer if path.starts_with("/v1/apps") => {
+                Need::DeveloperOrAdmin(Scope::of(method, path))
+            }
             Self::Developer => Need::Developer(Scope::of(method, path)),
             Self::Session => Need::Session(session_scope(read, path)),
-            Self::Project => Need::ProjectOrNobody,
+            // To open a session is one thing, whatever is done with those that there are another.
+            Self::Project if *method == Method::POST && path == "/v1/sessions" => Need::ProjectOrNobody,
+            Self::Project => Need::ProjectOrDeveloper(Scope::AppsWrite),
         }
     }
 
@@ -101,14 +111,18 @@ fn session_scope(read: bool, path: &str) -> Option<&'static str> {
 /// Whether the caller may.
 pub(super) fn allows(caller: &Caller, guard: Guard, need: Need) -> Result<(), Problem> {
     match (need, caller) {
-        (Need::Read, Caller::Admin(_)) | (Need::ProjectOrNobody, Caller::Project(_)) => Ok(()),
+        (Need::Read | Need::DeveloperOrAdmin(_), Caller::Admin(_)) => Ok(()),
+        (Need::ProjectOrNobody, Caller::Project(_)) => Ok(()),
+        // What is signed for one user opens sessions and ends none.
+        (Need::ProjectOrDeveloper(_), Caller::Project(server)) if server.assertion.is_none() => Ok(()),
         (Need::Write, Caller::Admin(admin)) => match admin.role {
             Role::Admin => Ok(()),
             Role::Viewer => Err(Problem::forbidden("The role viewer may read and nothing else.")),
         },
-        (Need::Developer(scope), Caller::Developer(developer)) => {
-            lacking(scope.as_str(), developer.scopes.contains(&scope))
-        }
+        (
+            Need::Developer(scope) | Need::DeveloperOrAdmin(scope) | Need::ProjectOrDeveloper(scope),
+            Caller::Developer(developer),
+        ) => lacking(scope.as_str(), developer.scopes.contains(&scope)),
         (Need::Session(scope), Caller::Session(session)) => match scope {
             Some(scope) => lacking(scope, session.scopes.contains(scope)),
             None => Ok(()),

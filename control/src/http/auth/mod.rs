@@ -3,6 +3,7 @@
 //! Each prefix asks for one kind of credential. Without one, or with one that nobody has, the answer is 401, and with
 //! one that lacks the right 403, whether or not there is such a path: a stranger learns nothing about what there is.
 
+mod assertion;
 mod caller;
 mod find;
 mod guard;
@@ -15,7 +16,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 
+pub(crate) use self::assertion::{Assertion, secret_of};
 pub(crate) use self::caller::{Admin, Caller, Developer, ProjectServer, Role, Session};
+pub(crate) use self::find::open_project;
 pub(crate) use self::guard::{Guard, Need};
 pub(crate) use self::scope::Scope;
 use super::{App, Problem};
@@ -26,8 +29,8 @@ pub(crate) const DEVELOPER_PREFIX: &str = "mf_dev_";
 pub(crate) const SESSION_PREFIX: &str = "mf_sess_";
 pub(crate) const PROJECT_PREFIX: &str = "fb_app_";
 
-/// The longest credential that is looked at, in bytes.
-const TOKEN_BYTES_MAX: usize = 512;
+/// The longest credential that is looked at, in bytes: a signed assertion.
+const TOKEN_BYTES_MAX: usize = 4096;
 
 /// The layer around every described route.
 pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {

@@ -4,3 +4,6 @@ mod admin;
 mod doors;
 mod keys;
 mod objects;
+mod provider_keys;
+mod sessions;
+mod tenants;

@@ -1,0 +1,1 @@
+SELECT credits - debits AS balance FROM accounts WHERE id = $1

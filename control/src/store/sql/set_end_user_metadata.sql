@@ -1,0 +1,1 @@
+UPDATE end_users SET metadata = $2 WHERE id = $1
