@@ -26,6 +26,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ROUTE_MODE: HeaderName = HeaderName::from_static("x-forebay-route-mode");
 const PROVIDER: HeaderName = HeaderName::from_static("x-forebay-provider");
+const FALLBACK: HeaderName = HeaderName::from_static("x-forebay-provider-fallback");
 const MODEL: HeaderName = HeaderName::from_static("x-forebay-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-forebay-attempts");
 const CONFIG: HeaderName = HeaderName::from_static("x-forebay-config");
@@ -163,6 +164,9 @@ fn common(call: &Call, head: Option<&Head>) -> HeaderMap {
     }
     headers.insert(ATTEMPTS, HeaderValue::from(head.attempts));
     headers.insert(QUEUE_MS, HeaderValue::from(head.queue_ms));
+    if let Some(fallback) = head.fallback.as_deref().and_then(text) {
+        headers.insert(FALLBACK, fallback);
+    }
     if let Some(warnings) = head.warnings.as_deref().and_then(text) {
         headers.insert(WARNINGS, warnings);
     }

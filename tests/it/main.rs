@@ -18,6 +18,7 @@ mod nats_down;
 mod overload;
 mod ready;
 mod retries;
+mod routing;
 mod streaming;
 mod tidy;
 mod up_alone;

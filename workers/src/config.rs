@@ -45,6 +45,9 @@ pub struct Config {
     /// After how long without a sign of life a request is given to another worker; default 5 s, 10 s where the
     /// stream has replicas.
     pub ack_wait: Option<Duration>,
+    /// Whether the endpoints of tenants' credentials may be on the private network: for tests against providers on the
+    /// same machine. Nothing sets it from outside.
+    pub tenants_on_private_network: bool,
     /// When a provider is left alone and for how long; variables `FOREBAY_BREAKER_<CLASS>_THRESHOLD` and
     /// `FOREBAY_BREAKER_<CLASS>_COOLDOWN_MS` for each class of failure.
     pub breakers: BreakerPolicy,
@@ -69,6 +72,7 @@ impl Default for Config {
             answer_bytes_max: 64 << 20,
             body_bytes_max: 64 << 20,
             ack_wait: None,
+            tenants_on_private_network: false,
             breakers: BreakerPolicy::default(),
         }
     }

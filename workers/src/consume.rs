@@ -15,7 +15,6 @@ use tokio::time::Instant;
 use crate::Worker;
 use crate::background;
 use crate::body;
-use crate::breaker::Admission;
 use crate::claim::{Claim, claim};
 use crate::delivery::Delivery;
 use crate::error::chain;
@@ -23,7 +22,7 @@ use crate::execute::{self, Plan};
 use crate::jobs::Job;
 use crate::keep;
 use crate::keeper;
-use crate::route::{self, Hop};
+use crate::routing;
 use crate::work::{Work, time_left};
 
 /// A request that was delivered this often is not tried again.
@@ -177,26 +176,7 @@ async fn plan(work: &Work, payload: Bytes) -> Result<Plan, Fault> {
         Fault::new(FaultCode::Unavailable, "The gateway has no configuration yet.").retry_after(1000)
     })?;
     let set = work.worker.upstreams.of(&document).await;
-    let model = &work.envelope.model;
-    let speaks = |hop: &Hop| {
-        set.get(&hop.place.provider).is_some_and(|up| up.asked_in(work.envelope.dialect, hop).is_some())
-    };
-    let breakers = &work.worker.breakers;
-    let healthy = |hop: &Hop| !matches!(breakers.admits(&hop.breaker()), Admission::Refused(_));
-    let chain = route::resolve(&set.config, model, |hop| speaks(hop) && healthy(hop));
-    let chain = chain.ok_or_else(|| {
-        Fault::new(FaultCode::ModelNotFound, format!("The model `{model}` does not exist."))
-            .with_param("model")
-    })?;
-    if chain.is_empty() {
-        let ill = route::resolve(&set.config, model, speaks).unwrap_or_default();
-        if let Some(wait) = breakers.soonest(ill.iter().map(Hop::breaker)) {
-            return Err(execute::no_healthy_route(wait));
-        }
-        let there = |hop: &Hop| set.get(&hop.place.provider).is_some();
-        let there = route::resolve(&set.config, model, there).is_some_and(|chain| !chain.is_empty());
-        return Err(if there { not_served(work) } else { execute::no_route() });
-    }
+    let chain = routing::chain(work, &set)?;
     let body = body::open(work, payload).await?;
     let asked = body.len();
     let body = keep::joined(work, body).await?;
@@ -205,12 +185,6 @@ async fn plan(work: &Work, payload: Bytes) -> Result<Plan, Fault> {
         _ => scan(work.envelope.dialect, &body)?.estimate,
     };
     Ok(Plan { set, chain, body, estimate })
-}
-
-/// No provider of the model has anything of the kind, today or later.
-fn not_served(work: &Work) -> Fault {
-    let message = format!("No provider of the model `{}` serves requests of this kind.", work.envelope.model);
-    Fault::new(FaultCode::InvalidRequest, message).with_param("model")
 }
 
 /// The configuration in force, at least as new as the one that admitted the request where that comes in time.

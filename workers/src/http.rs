@@ -1,12 +1,10 @@
 //! One HTTP client per provider: timeouts, guard, pool, and the headers that every call to it carries.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use proto::catalogue::{self, Profile};
 use proto::config::{Provider, ProviderKind};
 use proto::dialect::Dialect;
 use proto::id::AttemptId;
@@ -19,14 +17,11 @@ use crate::credentials::{self, CredentialError, Credentials};
 use crate::guard::{self, GuardError, GuardedResolver};
 use crate::metrics::ProviderMetrics;
 use crate::providers::{self, Adapter, Place};
-use crate::route::Hop;
 
 /// Shorter than the keep-alive of common servers would be safest; hyper sees most closed connections in time.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// Names of models that are remembered; a wildcard alias takes any.
-const PROFILES_MAX: usize = 1024;
 const AGENT: &str = concat!("forebay/", env!("CARGO_PKG_VERSION"));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -118,16 +113,16 @@ pub(crate) struct Upstream {
     headers: HeaderMap,
     client: Client,
     seen: Mutex<Option<Seen>>,
-    /// Profiles of models, as far as they were asked for.
-    profiles: Mutex<HashMap<String, Arc<Profile>>>,
 }
 
 impl Upstream {
-    /// Checks the address, reads the secret and makes the client. `built_in` is the scripted provider's address.
+    /// Checks the address, reads the secret and makes the client. `built_in` is the scripted provider's address,
+    /// `secret` what is presented instead of what the row names.
     pub(crate) async fn build(
         provider: &Provider,
         settings: &Config,
         built_in: Option<&str>,
+        secret: Option<Secret<String>>,
     ) -> Result<Self, UnusableError> {
         let adapter = providers::adapter(provider.kind);
         let mut provider = provider.clone();
@@ -142,8 +137,9 @@ impl Upstream {
         let base = base.ok_or(UnusableError::NoAddress)?;
         let allow_private = adapter.built_in || provider.allow_private_network;
         let url = guard::check_url(&base, allow_private).map_err(UnusableError::Guard)?;
-        let (credentials, fingerprint) =
-            Credentials::read(&provider, adapter, settings).await.map_err(UnusableError::Credentials)?;
+        let (credentials, fingerprint) = Credentials::read(&provider, adapter, settings, secret)
+            .await
+            .map_err(UnusableError::Credentials)?;
         let mut headers = HeaderMap::with_capacity(6);
         headers.insert(CONTENT_TYPE, JSON);
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
@@ -156,7 +152,6 @@ impl Upstream {
             metrics: ProviderMetrics::new(&provider.name),
             permits: settings.in_flight_max.map(|max| Arc::new(Semaphore::new(max))),
             seen: Mutex::new(None),
-            profiles: Mutex::default(),
             headers,
             adapter,
             credentials,
@@ -172,28 +167,6 @@ impl Upstream {
         self.provider == other.provider
             && self.base == other.base
             && self.fingerprint.expose() == other.fingerprint.expose()
-    }
-
-    /// The dialect it is asked in when the caller speaks `caller`; `None` = it serves no such thing.
-    pub(crate) fn asked_in(&self, caller: Dialect, hop: &Hop) -> Option<Dialect> {
-        (self.adapter.dialect)(caller, &self.profile(hop))
-    }
-
-    /// What the model of a hop can do.
-    pub(crate) fn profile(&self, hop: &Hop) -> Arc<Profile> {
-        let model = hop.underlying.as_ref().unwrap_or(&hop.place.model);
-        let Ok(mut profiles) = self.profiles.lock() else {
-            return Arc::new(catalogue::profile(self.provider.kind, model));
-        };
-        if let Some(profile) = profiles.get(model) {
-            return Arc::clone(profile);
-        }
-        if profiles.len() >= PROFILES_MAX {
-            profiles.clear();
-        }
-        let profile = Arc::new(catalogue::profile(self.provider.kind, model));
-        profiles.insert(model.clone(), Arc::clone(&profile));
-        profile
     }
 
     /// Makes the request of a call. Nothing of the caller's headers goes along but the trace context; the attempt's

@@ -25,16 +25,19 @@ mod keep;
 mod keeper;
 mod linger;
 mod metrics;
+mod profiles;
 mod providers;
 mod pull;
 mod reply;
 mod retry;
 mod route;
+mod routing;
 mod secrets;
 mod store;
 #[cfg(test)]
 mod testing;
 mod upstreams;
+mod vault;
 mod work;
 
 pub use breaker::{BreakerPolicy, ClassPolicy};
@@ -47,6 +50,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use proto::canonical::Carrier;
+use proto::hpke::OpeningKeys;
 use proto::nats::{Link, Projection, Replays, Results, wait_declared};
 use proto::seal::Wrapper;
 use proto::subject;
@@ -57,7 +61,10 @@ use crate::breaker::Breakers;
 use crate::budget::RetryBudget;
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
+use crate::profiles::Profiles;
+use crate::route::{Paces, Wheels};
 use crate::upstreams::Upstreams;
+use crate::vault::Vault;
 
 /// For this long after the connection broke, every delivery is claimed before it is served.
 const SHAKEN: Duration = Duration::from_secs(5);
@@ -65,6 +72,13 @@ const SHAKEN: Duration = Duration::from_secs(5);
 const PROBE_GRACE: Duration = Duration::from_secs(5);
 /// How long a start waits to learn the health of providers.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a start waits to learn of sealed credentials.
+const VAULT_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a start waits to learn what is switched off.
+const SWITCHES_PATIENCE: Duration = Duration::from_secs(10);
+const SWITCHES_POLL: Duration = Duration::from_millis(5);
+/// How often connections are looked for that nobody uses any more.
+const VAULT_TIDY: Duration = Duration::from_secs(60);
 /// How long what is written may take to leave the process in the end.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -75,6 +89,8 @@ pub struct Secrets {
     pub wrapper: Wrapper,
     /// Makes and reads what carries providers' opaque data through foreign dialects.
     pub carrier: Carrier,
+    /// Opens sealed provider credentials.
+    pub opening: OpeningKeys,
 }
 
 /// What all steps share.
@@ -86,6 +102,10 @@ pub(crate) struct Worker {
     results: Results,
     replays: Replays,
     upstreams: Upstreams,
+    vault: Vault,
+    wheels: Wheels,
+    paces: Paces,
+    profiles: Profiles,
     jobs: Jobs,
     budget: RetryBudget,
     breakers: Breakers,
@@ -138,6 +158,10 @@ pub async fn run(
     let worker = Arc::new(Worker {
         carrier: secrets.carrier.clone(),
         upstreams: Upstreams::new(config.clone(), helpers.clone(), ended.clone()),
+        vault: Vault::new(secrets.opening, config.clone()),
+        wheels: Wheels::default(),
+        paces: Paces::default(),
+        profiles: Profiles::default(),
         projection: Projection::new(),
         results: Results::new(link.clone()),
         replays: Replays::new(link.clone()),
@@ -159,11 +183,17 @@ pub async fn run(
         .map_err(|source| Error::Subscribe { subject: subject::CTL_CANCEL.to_owned(), source })?;
     helpers.spawn(project(Arc::clone(&worker), secrets.wrapper, ended.clone()));
     helpers.spawn(breaker::share(worker.breakers.clone(), worker.link.clone(), ended.clone()));
+    helpers.spawn(vault(Arc::clone(&worker), ended.clone()));
     helpers.spawn(keeper::keep(Arc::clone(&worker), ended.clone()));
     helpers.spawn(beat::beat(Arc::clone(&worker), ended.clone()));
     helpers.spawn(beat::listen(Arc::clone(&worker), cancels, ended.clone()));
     tracing::info!(worker = %worker.config.worker, pool = worker.config.pool, "worker up");
     worker.breakers.loaded(HEALTH_PATIENCE).await;
+    worker.vault.loaded(VAULT_PATIENCE).await;
+    tokio::select! {
+        () = switches_known(&worker) => {}
+        () = shutdown.cancelled() => {}
+    }
     let pulled = pull::pull(&worker, &shutdown).await;
     health.set_pulling(false);
     finish(&worker, drain).await;
@@ -178,6 +208,33 @@ async fn project(worker: Arc<Worker>, wrapper: Wrapper, ended: CancellationToken
     tokio::select! {
         () = worker.projection.run(worker.link.clone(), wrapper) => {}
         () = ended.cancelled() => {}
+    }
+}
+
+/// Follows the sealed credentials, and closes what is called with none of them any more.
+async fn vault(worker: Arc<Worker>, ended: CancellationToken) {
+    let tidy = async {
+        loop {
+            tokio::time::sleep(VAULT_TIDY).await;
+            worker.vault.close_idle();
+        }
+    };
+    tokio::select! {
+        () = worker.vault.follow(&worker.link) => {}
+        () = tidy => {}
+        () = ended.cancelled() => {}
+    }
+}
+
+/// Waits until it is known what is switched off, so that nothing runs that was stopped while it was queued.
+async fn switches_known(worker: &Worker) {
+    let known = async {
+        while !worker.projection.switches_known() {
+            tokio::time::sleep(SWITCHES_POLL).await;
+        }
+    };
+    if tokio::time::timeout(SWITCHES_PATIENCE, known).await.is_err() {
+        tracing::warn!("what is switched off is not known yet");
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use proto::config::{Config as Document, Provider, ProviderKind};
+use proto::config::{Config as Document, Project, Provider, ProviderKind, SecretRef, Strategy};
 use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,12 +21,21 @@ pub(crate) struct UpstreamSet {
     /// The configuration to route and price with.
     pub(crate) config: Arc<Document>,
     by_name: HashMap<String, Arc<Upstream>>,
+    /// Where each project stands in the document: there may be thousands.
+    projects: HashMap<String, usize>,
+    /// Whether some alias is served by whoever is quickest.
+    pub(crate) paced: bool,
 }
 
 impl UpstreamSet {
-    /// The provider of that name, if it can be called.
+    /// The provider of that name, if it can be called with what its row names.
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Upstream>> {
         self.by_name.get(name)
+    }
+
+    /// The project of that name.
+    pub(crate) fn project(&self, name: &str) -> Option<&Project> {
+        self.config.projects.get(*self.projects.get(name)?)
     }
 
     /// Every provider that can be called.
@@ -76,7 +85,9 @@ impl Upstreams {
             return set;
         }
         let mut by_name = HashMap::with_capacity(document.providers.len());
-        for provider in &document.providers {
+        // What is called with sealed credentials alone is opened when it is called.
+        let own = |row: &&Provider| !matches!(row.api_key, Some(SecretRef::Credential(_)));
+        for provider in document.providers.iter().filter(own) {
             match self.build(provider).await {
                 Ok(built) => {
                     let old = before.as_ref().and_then(|set| set.get(&provider.name));
@@ -92,7 +103,10 @@ impl Upstreams {
                 }
             }
         }
-        let set = Arc::new(UpstreamSet { config: Arc::clone(document), by_name });
+        let paced = document.models.iter().any(|model| model.strategy == Strategy::Latency);
+        let names = document.projects.iter().map(|project| project.name.clone());
+        let projects = names.zip(0..).collect();
+        let set = Arc::new(UpstreamSet { config: Arc::clone(document), by_name, projects, paced });
         self.current.store(Some(Arc::clone(&set)));
         set
     }
@@ -110,6 +124,6 @@ impl Upstreams {
             | ProviderKind::Gemini
             | ProviderKind::Bedrock => None,
         };
-        Upstream::build(provider, &self.settings, built_in).await
+        Upstream::build(provider, &self.settings, built_in, None).await
     }
 }

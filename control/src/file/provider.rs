@@ -13,7 +13,16 @@ use super::fields::{Fields, Shape, Text};
 use super::secret;
 
 const SHAPE: Shape = Shape {
-    known: &["name", "kind", "base_url", "api_key", "api_version", "region", "allow_private_network"],
+    known: &[
+        "name",
+        "kind",
+        "base_url",
+        "api_key",
+        "api_version",
+        "region",
+        "allow_private_network",
+        "disabled",
+    ],
     unserved: &[],
 };
 
@@ -67,6 +76,7 @@ pub(super) fn read(
         api_version,
         region,
         allow_private_network,
+        disabled: fields.switch("disabled", false, &mut walk.mistakes),
         ..Provider::new(name?.value, kind?)
     })
 }

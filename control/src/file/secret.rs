@@ -31,11 +31,9 @@ const DIFFERENT_MIN: usize = 6;
 
 /// A provider's `api_key`: a reference only, because the file is copied, reviewed and committed.
 pub(super) fn provider_key(walk: &mut Walk<'_>, text: &Text<'_>) -> Option<SecretRef> {
-    if refused_credential(walk, text) {
-        return None;
-    }
     let Ok(reference) = text.value.parse::<SecretRef>() else {
-        let message = "expected env:NAME or file:PATH: the secret itself may not stand in this file";
+        let message =
+            "expected env:NAME, file:PATH or credential:ID: the secret itself may not stand in this file";
         text.wrong(&mut walk.mistakes, message);
         return None;
     };
@@ -76,7 +74,7 @@ pub(super) fn virtual_key(walk: &mut Walk<'_>, text: &Text<'_>) -> Option<Secret
 fn refused_credential(walk: &mut Walk<'_>, text: &Text<'_>) -> bool {
     let refused = text.value.starts_with("credential:");
     if refused {
-        let message = "`credential:ID` is not served by this release; expected env:NAME or file:PATH";
+        let message = "a key's own secret is no credential; expected env:NAME or file:PATH";
         text.wrong(&mut walk.mistakes, message);
     }
     refused

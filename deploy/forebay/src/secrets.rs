@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use proto::canonical::Carrier;
-use proto::hpke::{self, SealingKey};
+use proto::hpke::{self, OpeningKeys, SealingKey};
 use proto::seal::Wrapper;
 use proto::secret::{MasterKey, Pepper, Secret, random_secret};
 
@@ -63,6 +63,8 @@ pub(crate) struct Keys {
     pub(crate) wrapper: Wrapper,
     /// Carries providers' opaque data.
     pub(crate) carrier: Carrier,
+    /// Opens sealed provider credentials.
+    pub(crate) opening: OpeningKeys,
     /// Hashes virtual keys.
     pub(crate) pepper: Pepper,
     /// Seals provider credentials.
@@ -76,11 +78,13 @@ pub(crate) struct Keys {
 impl Keys {
     fn derive(master: String) -> anyhow::Result<Self> {
         let master = MasterKey::new(master)?;
+        let (sealing, opening) = hpke::pair(&master.credential_key_material());
         Ok(Self {
             wrapper: Wrapper::new(&master.payload_wrapping_key()),
             carrier: Carrier::new(&master.carrier_key()),
             pepper: master.key_pepper(),
-            sealing: hpke::pair(&master.credential_key_material()).0,
+            sealing,
+            opening,
             admin_token: None,
             developer_admin_token: None,
         })
@@ -138,7 +142,8 @@ impl Keys {
 
     /// What the workers need.
     pub(crate) fn for_workers(&self) -> workers::Secrets {
-        workers::Secrets { wrapper: self.wrapper.clone(), carrier: self.carrier.clone() }
+        let (wrapper, carrier) = (self.wrapper.clone(), self.carrier.clone());
+        workers::Secrets { wrapper, carrier, opening: self.opening.clone() }
     }
 
     /// What an ingress is given.

@@ -1,6 +1,6 @@
 //! Who pays for an attempt, and the transfers that follow from it.
 
-use proto::config::Config;
+use proto::config::{Config, Purse};
 use proto::event::Outcome as Settlement;
 use proto::id::AttemptId;
 use proto::money::NanoUsd;
@@ -114,6 +114,10 @@ fn cost(
     usage: &Usage,
     changes: &mut Changes,
 ) -> Option<NanoUsd> {
+    // The provider bills whoever's credential it was, and the platform asks nothing for it.
+    if attempt.call.route_mode.purse() != Purse::Platform {
+        return Some(NanoUsd(0));
+    }
     let called = Called {
         alias: &attempt.subject.requested_model,
         provider: &attempt.call.provider,

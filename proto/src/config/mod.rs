@@ -67,7 +67,7 @@ impl Config {
     /// milliseconds since the Unix epoch: the alias's own price first, then the row of the vendor's list that was
     /// in force. `None` = unpriced.
     pub fn price_of(&self, alias: &str, provider: &str, model: &str, at_ms: u64) -> Option<&Price> {
-        let entry = self.model(alias);
+        let entry = self.entry_for(alias, provider, model);
         if let Some(price) = entry.and_then(|entry| entry.price.as_ref()) {
             return Some(price);
         }
@@ -77,6 +77,26 @@ impl Config {
         });
         let behind = target.and_then(|target| target.underlying_model.as_deref());
         catalogue::price_in(&self.prices, kind, behind.unwrap_or(model), at_ms)
+    }
+
+    /// The entry whose price a call has that was made for `alias`. A target that was addressed as `provider/model` has
+    /// no alias; where the policy chose one for `auto:…`, it is the first that has the target.
+    fn entry_for(&self, alias: &str, provider: &str, model: &str) -> Option<&Model> {
+        let exact = self.models.iter().find(|entry| entry.alias == alias);
+        if exact.is_some() {
+            return exact;
+        }
+        if alias.starts_with(AUTO) {
+            let has = |entry: &&Model| {
+                let at = |target: &Target| target.provider == provider && target.model == model;
+                entry.targets.iter().any(at)
+            };
+            return self.models.iter().find(has);
+        }
+        if alias.split_once('/') == Some((provider, model)) {
+            return None;
+        }
+        self.model(alias)
     }
 }
 

@@ -83,10 +83,12 @@ impl Execution<'_> {
     /// Makes one attempt at `hop`.
     pub(super) async fn attempt(&mut self, hop: &Hop) -> Attempted {
         self.k += 1;
-        let Some(upstream) = self.plan.set.get(&hop.place.provider).cloned() else {
-            // The chain was made of providers of this very set.
-            self.work.close(proto::event::CloseReason::Refused, None, Some(no_route())).await;
-            return Attempted::Settled;
+        let upstream = match self.door(hop).await {
+            Ok(upstream) => upstream,
+            Err(attempted) => {
+                self.k -= 1;
+                return attempted;
+            }
         };
         let mut trace = Trace::new();
         let exchange = match self.exchange(hop, &upstream) {
@@ -102,6 +104,10 @@ impl Execution<'_> {
             self.too_late().await;
             return Attempted::Settled;
         }
+        if let Err(attempted) = self.allowed(hop).await {
+            self.k -= 1;
+            return attempted;
+        }
         if let Err(wait) = self.admitted(hop).await {
             self.k -= 1;
             return Attempted::Unfit(Box::new(no_healthy_route(wait)));
@@ -113,6 +119,7 @@ impl Execution<'_> {
             self.cancelled(hop, &upstream, &trace, Reconciled::nothing(), stop).await;
             return Attempted::Settled;
         }
+        self.running = self.plan.set.paced.then(|| self.work.worker.paces.begin(&hop.spot()));
         trace.started = Instant::now();
         self.first_call.get_or_insert_with(|| (trace.started, self.work.waited_ms()));
         let call = Call {
@@ -123,6 +130,7 @@ impl Execution<'_> {
             attempt: self.attempt_id(),
             traceparent: self.work.job.traceparent.as_deref(),
             limits: self.limits(),
+            tenants: hop.is_tenants(),
             probe: self.pass.as_ref().and_then(Pass::probe),
         };
         if call.stream {
@@ -152,7 +160,7 @@ impl Execution<'_> {
     /// The provider's body, and the way back.
     fn exchange(&mut self, hop: &Hop, upstream: &Upstream) -> Result<Exchange, Fault> {
         let envelope = &self.work.envelope;
-        let profile = upstream.profile(hop);
+        let profile = self.work.worker.profiles.of(upstream.provider.kind, hop.known_as());
         let target = Target { kind: upstream.provider.kind, origin: &hop.place, profile: &profile };
         let ask = Ask {
             dialect: envelope.dialect,
@@ -168,7 +176,7 @@ impl Execution<'_> {
             input_estimate: self.plan.estimate.input_tokens,
             carrier: &self.work.worker.carrier,
         };
-        let usual = upstream.asked_in(envelope.dialect, hop).ok_or_else(no_route)?;
+        let usual = (upstream.adapter.dialect)(envelope.dialect, &profile).ok_or_else(no_route)?;
         let responses = usual == Dialect::OpenaiChat
             && profile.tools_need_responses
             && upstream.adapter.kind != ProviderKind::OpenaiCompatible
@@ -349,6 +357,7 @@ impl Execution<'_> {
             provider: hop.place.provider.clone(),
             model: hop.place.model.clone(),
             route_mode: hop.route_mode.as_str().to_owned(),
+            fallback: hop.fallback.as_ref().map(|left| left.from_route_mode.as_str().to_owned()),
             attempts: self.k,
             config: self.plan.set.config.version,
             queue_ms,
@@ -371,7 +380,7 @@ fn failed(upstream: Arc<Upstream>, failure: Failure, trace: Trace) -> Failed {
 /// What a caller is told when a model has no place to be served.
 pub(crate) fn no_route() -> Fault {
     let sentence = "No provider of this model can be used at the moment.";
-    Fault::new(FaultCode::Unavailable, sentence).retry_after(NO_ROUTE_RETRY_MS)
+    Fault::new(FaultCode::NoHealthyRoute, sentence).retry_after(NO_ROUTE_RETRY_MS)
 }
 
 /// What a caller is told when every place that could serve the request is out of order, and the first of them is

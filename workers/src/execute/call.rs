@@ -14,9 +14,11 @@ use proto::id::AttemptId;
 use reqwest::{Request, Response};
 use tokio::time::Instant;
 
+use super::door;
 use super::failure::{Failure, Limits};
 use crate::breaker::Probe;
 use crate::error::chain;
+use crate::guard;
 use crate::http::{Outgoing, Upstream};
 use crate::providers::reset_hint;
 
@@ -68,6 +70,8 @@ pub(super) struct Call<'a> {
     pub(super) attempt: AttemptId,
     pub(super) traceparent: Option<&'a str>,
     pub(super) limits: Limits,
+    /// Whether it is made on a tenant's own account, to an address that a tenant has named.
+    pub(super) tenants: bool,
     /// Where it is the call that finds out whether the provider is well again.
     pub(super) probe: Option<Arc<Probe>>,
 }
@@ -212,6 +216,7 @@ impl Call<'_> {
     /// The exchange failed below HTTP. The client's own text names hosts, so it goes to the log alone.
     pub(super) fn broke_off(&self, error: reqwest::Error) -> Failure {
         let connecting = error.is_connect();
+        let forbidden = self.tenants && guard::refused(&error);
         let error = error.without_url();
         tracing::debug!(
             request_id = %self.attempt.request,
@@ -221,7 +226,7 @@ impl Call<'_> {
             connecting,
             "upstream exchange failed"
         );
-        Failure::transport(connecting)
+        if forbidden { Failure::last(door::forbidden()) } else { Failure::transport(connecting) }
     }
 }
 

@@ -13,6 +13,9 @@ use crate::retry::Class;
 /// Bedrock's code for a model that is being made ready.
 const NOT_READY: &str = "ModelNotReadyException";
 
+/// What a tenant is told whose own credential does not serve.
+pub(super) const TENANTS_ACCOUNT: &str = "The provider refused the credential that this request is made with: it is one of your own, not the gateway's.";
+
 /// One attempt's failure.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -74,6 +77,13 @@ impl Failure {
             let message = "The provider closed the connection.";
             let cut = Self::new(Class::Transient, FaultCode::UpstreamError, message);
             Self { kind: FailureClass::Transport, ..cut }
+        }
+    }
+
+    /// Where the account is the caller's own or its developer's, that is what they are told.
+    pub(super) fn speak_to_tenant(&mut self) {
+        if self.fault.code == FaultCode::UpstreamAccountError {
+            TENANTS_ACCOUNT.clone_into(&mut self.fault.message);
         }
     }
 

@@ -10,6 +10,7 @@ use proto::dialect::openai_responses::marked;
 use proto::event::{Ending, Event, Outcome};
 use proto::fault::{Fault, FaultCode};
 use proto::health::FailureClass;
+use proto::money::NanoUsd;
 use proto::reply::Section;
 use proto::usage::{Estimate, Reconciled, estimate_tokens, reconcile};
 
@@ -24,6 +25,7 @@ use crate::http::{Seen, Upstream};
 use crate::jobs::Stop;
 use crate::keep;
 use crate::reply;
+use crate::retry::Class;
 use crate::route::Hop;
 
 /// What is to be said about an attempt beside what the execution knows itself.
@@ -62,7 +64,11 @@ impl Execution<'_> {
         let used = reconcile(answer.reported.as_ref(), estimate);
         let mut head = self.head(hop, call, "application/json");
         let price = hop.price(&self.plan.set.config, &self.work.envelope.model);
-        head.cost = price.and_then(|price| price.cost(&used.usage));
+        head.cost = match price {
+            // What is called on a tenant's own account costs nothing here.
+            None if hop.is_tenants() => Some(NanoUsd(0)),
+            price => price.and_then(|price| price.cost(&used.usage)),
+        };
         let ending = Ending::Success;
         let event = self.outcome(Verdict {
             hop,
@@ -221,6 +227,31 @@ impl Execution<'_> {
         }
     }
 
+    /// Notes how quick the call was, and what the provider said of the credential.
+    fn measure(
+        &mut self,
+        hop: &Hop,
+        ending: Ending,
+        failure: Option<&Failure>,
+        trace: &Trace,
+        status: Option<u16>,
+    ) {
+        if let Some(status) = status
+            && let Some(credential) = hop.credential.as_ref().and_then(|id| self.work.worker.vault.get(id))
+        {
+            credential.answered(status);
+        }
+        let Some(running) = self.running.take() else { return };
+        let took = trace.first_byte.unwrap_or_else(|| trace.started.elapsed());
+        let patience = self.work.worker.config.first_byte_timeout;
+        match (ending, failure.and_then(|failure| failure.class)) {
+            (Ending::Cancelled, _) => {}
+            // One that fails at once is not a quick one.
+            (Ending::Failed, class) if class != Some(Class::Caller) => running.took(took.max(patience)),
+            (Ending::Success | Ending::Failed, _) => running.took(took),
+        }
+    }
+
     /// Sends the last frame, then stores the event that it carries.
     async fn end(&mut self, mut sections: Vec<Section>, event: &Event) {
         let Some(record) = self.work.record(event) else { return };
@@ -268,6 +299,7 @@ impl Execution<'_> {
         let class = failure.map(|failure| failure.kind);
         upstream.metrics.attempt(ending, code, class, duration, trace.first_byte);
         self.judge(hop, ending, failure, status);
+        self.measure(hop, ending, failure, trace, status);
         // A call that was dropped half-way says nothing about the provider.
         if ending != Ending::Cancelled {
             upstream.note(Seen {

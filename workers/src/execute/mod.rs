@@ -5,6 +5,7 @@
 
 mod attempt;
 mod call;
+mod door;
 mod failure;
 mod finish;
 mod stream;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proto::canonical::Request;
-use proto::event::CloseReason;
+use proto::event::{CloseReason, RouteFallback};
 use proto::fault::{Fault, FaultCode};
 use proto::id::Token;
 use proto::usage::Estimate;
@@ -24,7 +25,7 @@ use crate::breaker::Pass;
 use crate::jobs::Stop;
 use crate::reply::Replier;
 use crate::retry::{self, Class, Next, Policy, Situation};
-use crate::route::Hop;
+use crate::route::{self, Hop, Left, Running};
 use crate::upstreams::UpstreamSet;
 use crate::work::Work;
 use attempt::{Attempted, Failed};
@@ -55,6 +56,10 @@ struct Execution<'a> {
     tries_here: u32,
     /// The breaker's leave for the call that is being made.
     pass: Option<Pass>,
+    /// The measure of the call that is being made, where paces matter.
+    running: Option<Running>,
+    /// What the platform has stepped in for.
+    stepped_in: Option<Box<RouteFallback>>,
     /// The request in canonical form, once it was needed.
     decoded: Option<Arc<Request>>,
     /// Whether a provider refused what it is to get back unread.
@@ -76,6 +81,8 @@ pub(crate) async fn execute(work: &Work, plan: Plan) {
         retries_used: 0,
         tries_here: 0,
         pass: None,
+        running: None,
+        stepped_in: None,
         decoded: None,
         forget: false,
         first_call: None,
@@ -97,20 +104,25 @@ impl Execution<'_> {
                 return self.too_late().await;
             }
             self.tries_here += 1;
-            let hop = self.plan.chain[at].clone();
-            let failed = match self.attempt(&hop).await {
+            let hop = self.hop(at);
+            let mut failed = match self.attempt(&hop).await {
                 Attempted::Settled => return,
                 Attempted::Failed(failed) => failed,
-                Attempted::Unfit(_) if at + 1 < self.plan.chain.len() => {
-                    at += 1;
-                    self.tries_here = 0;
+                Attempted::Unfit(fault) => {
+                    let ill = fault.code == FaultCode::NoHealthyRoute;
+                    let left = if ill { Left::Ill } else { Left::Unfit };
+                    let Some(next) = route::onwards(&self.plan.chain, at, left) else {
+                        let fault = said.unwrap_or(*fault);
+                        return self.work.close(CloseReason::Refused, None, Some(fault)).await;
+                    };
+                    self.leave(&hop, next, fault.code);
+                    at = next;
                     continue;
                 }
-                Attempted::Unfit(fault) => {
-                    let fault = said.unwrap_or(*fault);
-                    return self.work.close(CloseReason::Refused, None, Some(fault)).await;
-                }
             };
+            if hop.is_tenants() {
+                failed.failure.speak_to_tenant();
+            }
             said = Some(failed.failure.fault.clone());
             if failed.failure.class == Some(Class::Stale) && !failed.begun && !self.forget {
                 failed.upstream.metrics.retry();
@@ -119,23 +131,41 @@ impl Execution<'_> {
                 self.pass_over(&hop, failed).await;
                 continue;
             }
-            let more_targets = at + 1 < self.plan.chain.len();
-            match self.next(&failed, more_targets) {
-                Next::GiveUp => return self.fail(&hop, failed).await,
-                Next::Same(wait) => {
+            let left = failed.failure.class.map_or(Left::Unfit, Left::Failed);
+            let onwards = route::onwards(&self.plan.chain, at, left);
+            match (self.next(&failed, onwards.is_some()), onwards) {
+                (Next::GiveUp, _) | (Next::Target, None) => return self.fail(&hop, failed).await,
+                (Next::Same(wait), _) => {
                     failed.upstream.metrics.retry();
                     self.retries_used += 1;
                     self.pass_over(&hop, failed).await;
                     self.rest(wait).await;
                 }
-                Next::Target => {
+                (Next::Target, Some(next)) => {
                     failed.upstream.metrics.fallback();
+                    self.leave(&hop, next, failed.failure.fault.code);
                     self.pass_over(&hop, failed).await;
-                    at += 1;
-                    self.tries_here = 0;
-                    self.forget = false;
+                    at = next;
                 }
             }
+        }
+    }
+
+    /// The place to be tried, with what the platform has stepped in for.
+    fn hop(&self, at: usize) -> Hop {
+        let mut hop = self.plan.chain[at].clone();
+        if hop.fallback.is_none() && !hop.is_tenants() {
+            hop.fallback.clone_from(&self.stepped_in);
+        }
+        hop
+    }
+
+    /// Goes on from a place to another one, for this reason.
+    fn leave(&mut self, from: &Hop, to: usize, reason: FaultCode) {
+        self.tries_here = 0;
+        self.forget = false;
+        if from.is_tenants() && !self.plan.chain[to].is_tenants() {
+            self.stepped_in = Some(from.left_for(reason));
         }
     }
 

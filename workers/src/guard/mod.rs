@@ -65,5 +65,17 @@ impl Resolve for GuardedResolver {
     }
 }
 
+/// Whether the guard is what an exchange failed on.
+pub(crate) fn refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let inner = |error: &'_ (dyn std::error::Error + 'static)| {
+        error.is::<GuardError>()
+            || error
+                .downcast_ref::<io::Error>()
+                .and_then(io::Error::get_ref)
+                .is_some_and(|e| e.is::<GuardError>())
+    };
+    std::iter::successors(Some(error), |error| error.source()).any(inner)
+}
+
 #[cfg(test)]
 mod tests;

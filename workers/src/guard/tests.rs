@@ -191,3 +191,15 @@ async fn names_of_this_machine_need_leave() {
     assert_eq!(resolve(false).await.unwrap_err(), GuardError::Private.to_string());
     assert!(resolve(true).await.unwrap().iter().all(|a| a.ip().is_loopback()));
 }
+
+#[tokio::test]
+async fn a_refusal_is_known_from_what_the_client_says() {
+    let url = check_url("https://provider.example/v1", false).unwrap();
+    let fails = async |answer: &[&'static str]| {
+        let source = Source::Script(Script::of(&[answer]));
+        client(&url, false, source).get(url.clone()).send().await.unwrap_err()
+    };
+    assert!(refused(&fails(&["10.0.0.1"]).await));
+    assert!(refused(&fails(&["169.254.169.254"]).await));
+    assert!(!refused(&io::Error::from(io::ErrorKind::ConnectionRefused)));
+}

@@ -4,6 +4,7 @@
 mod background;
 mod breaker;
 mod responses;
+mod routes;
 mod stack;
 mod upstream;
 

@@ -9,10 +9,12 @@ use async_nats::jetstream::consumer::PullConsumer;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use proto::config::{Config, Model, Project, Provider, ProviderKind, Strategy, Target};
+use proto::credential::{CredentialRecord, Owner, about};
 use proto::ctl::{Answer, Ask, Question};
 use proto::dialect::Dialect;
 use proto::envelope::{Body, Envelope, OnDisconnect};
 use proto::event::Event;
+use proto::hpke::{OpeningKeys, SealingKey, pair};
 use proto::id::{IngressId, RequestId};
 use proto::nats::{Found, Link, LinkOptions, Results, StreamOptions, declare};
 use proto::reply::{Frame, Section};
@@ -20,6 +22,7 @@ use proto::seal::{KeyRing, Wrapper};
 use proto::secret::Secret;
 use proto::stored::Key;
 use proto::subject::{self, Lane};
+use proto::switch::{SwitchKind, SwitchedOff, entry};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -84,6 +87,29 @@ pub fn config(urls: &[&str]) -> Config {
     }
 }
 
+/// The key pair that credentials are sealed with.
+fn sealing() -> (SealingKey, OpeningKeys) {
+    pair(&Secret::new([3; 32]))
+}
+
+/// A credential of kind `openai_compatible` for `provider`, at an address of its own if there is one.
+pub fn credential(id: &str, owner: Owner, provider: &str, base_url: Option<&str>) -> CredentialRecord {
+    let sealed = sealing().0.seal(&Secret::new(format!("sk-{id}")), &about(id, &owner)).unwrap();
+    CredentialRecord {
+        id: id.to_owned(),
+        owner,
+        provider: provider.to_owned(),
+        kind: ProviderKind::OpenaiCompatible,
+        base_url: base_url.map(str::to_owned),
+        sealed: sealed.to_string(),
+        models_allowed: Vec::new(),
+        priority: 100,
+        weight: 1,
+        fallback_to_platform: false,
+        created_ms: 1,
+    }
+}
+
 /// Settings that make a test quick.
 pub fn settings() -> workers::Config {
     workers::Config {
@@ -142,7 +168,8 @@ impl Stack {
     pub async fn worker(&self, settings: workers::Config) -> tokio::task::JoinHandle<()> {
         let link = self.link.clone();
         let carrier = proto::canonical::Carrier::new(&Secret::new([9; 32]));
-        let secrets = workers::Secrets { wrapper: self.wrapper.clone(), carrier };
+        let opening = sealing().1;
+        let secrets = workers::Secrets { wrapper: self.wrapper.clone(), carrier, opening };
         let (health, shutdown) = (self.health.clone(), self.shutdown.clone());
         let task = tokio::spawn(async move {
             workers::run(settings, link, secrets, health, shutdown).await.unwrap();
@@ -155,7 +182,8 @@ impl Stack {
     pub async fn another(&self, settings: workers::Config) -> (workers::Health, CancellationToken) {
         let link = connect(&format!("nats://127.0.0.1:{}", self.port)).await;
         let carrier = proto::canonical::Carrier::new(&Secret::new([9; 32]));
-        let secrets = workers::Secrets { wrapper: self.wrapper.clone(), carrier };
+        let opening = sealing().1;
+        let secrets = workers::Secrets { wrapper: self.wrapper.clone(), carrier, opening };
         let (health, shutdown) = (workers::Health::default(), CancellationToken::new());
         let (told, stopped) = (health.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -163,6 +191,21 @@ impl Stack {
         });
         until("the other worker pulls", || health.check().is_ok()).await;
         (health, shutdown)
+    }
+
+    /// Puts credentials into their bucket, as control would.
+    pub async fn credentials(&self, records: &[CredentialRecord]) {
+        let bucket = self.link.js.get_key_value(subject::CREDENTIALS_BUCKET).await.unwrap();
+        for record in records {
+            bucket.put(&record.id, serde_json::to_vec(record).unwrap().into()).await.unwrap();
+        }
+    }
+
+    /// Switches something off, as control would.
+    pub async fn switch_off(&self, kind: SwitchKind, id: &str) {
+        let bucket = self.link.js.get_key_value(subject::SWITCHES_BUCKET).await.unwrap();
+        let off = serde_json::to_vec(&SwitchedOff { since_ms: 1 }).unwrap();
+        bucket.put(entry(kind, id), off.into()).await.unwrap();
     }
 
     /// Declares the streams and buckets again.

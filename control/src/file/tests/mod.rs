@@ -31,6 +31,36 @@ fn mistakes(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn every_strategy_and_what_is_switched_off_is_read() {
+    let models = |strategy: &str| {
+        format!(
+            "[[providers]]\nname = \"p\"\nkind = \"openai\"\napi_key = \"credential:cred_1\"\ndisabled = true\n\
+             [[models]]\nalias = \"m\"\nstrategy = \"{strategy}\"\ndisabled = true\n\
+             targets = [{{ provider = \"p\", model = \"x\"{} }}, {{ provider = \"p\", model = \"y\", disabled = true }}]",
+            if strategy == "latency" { "" } else { ", weight = 5" }
+        )
+    };
+    let text = "policy = { byok = \"byok_first\", models = [\"m\"], fallback_to_platform = true }";
+    let text = models("weighted") + "\n[[projects]]\nname = \"a\"\n" + text;
+    let policy = read(&text).unwrap().config.projects[0].policy.clone().unwrap();
+    assert_eq!(
+        policy,
+        serde_json::json!({"byok": "byok_first", "models": ["m"], "fallback_to_platform": true})
+    );
+    for (word, strategy, weight) in [
+        ("weighted", Strategy::Weighted, 5),
+        ("load_balance", Strategy::Weighted, 5),
+        ("latency", Strategy::Latency, 1),
+    ] {
+        let config = read(&models(word)).unwrap().config;
+        let model = &config.models[0];
+        assert_eq!((model.strategy, model.targets[0].weight, model.disabled), (strategy, weight, true));
+        assert!(!model.targets[0].disabled && model.targets[1].disabled && config.providers[0].disabled);
+        assert_eq!(config.providers[0].api_key, Some(SecretRef::Credential("cred_1".into())));
+    }
+}
+
+#[test]
 fn every_mistake_has_its_line_and_its_sentence() {
     assert!(TABLE.len() >= 60);
     for (before, with_mistake, expected) in TABLE {

@@ -163,14 +163,7 @@ pub(super) const TABLE: &[(&str, &str, &[&str])] = &[
         WITH_PROJECT,
         "[[providers]]\nname = \"q\"\nkind = \"openai\"\napi_key = \"sk-canary\"",
         &[
-            "12|providers[1].api_key|expected env:NAME or file:PATH: the secret itself may not stand in this file",
-        ],
-    ),
-    (
-        WITH_PROJECT,
-        "[[providers]]\nname = \"q\"\nkind = \"openai\"\napi_key = \"credential:c1\"",
-        &[
-            "12|providers[1].api_key|`credential:ID` is not served by this release; expected env:NAME or file:PATH",
+            "12|providers[1].api_key|expected env:NAME, file:PATH or credential:ID: the secret itself may not stand in this file",
         ],
     ),
     (
@@ -182,7 +175,7 @@ pub(super) const TABLE: &[(&str, &str, &[&str])] = &[
         WITH_PROJECT,
         "[[providers]]\nname = \"q\"\nkind = \"openai\"\napi_key = \"env:\"",
         &[
-            "12|providers[1].api_key|expected env:NAME or file:PATH: the secret itself may not stand in this file",
+            "12|providers[1].api_key|expected env:NAME, file:PATH or credential:ID: the secret itself may not stand in this file",
         ],
     ),
     (
@@ -228,8 +221,17 @@ pub(super) const TABLE: &[(&str, &str, &[&str])] = &[
         WITH_PROJECT,
         "[[models]]\nalias = \"n\"\ntargets = [{ provider = \"p\", model = \"x\", weight = 3 }]",
         &[
-            "11|models[1].targets[0].weight|`weight` is not served by this release: it belongs to strategy weighted, \
-         which is not served yet. Remove it.",
+            "11|models[1].targets[0].weight|only strategy weighted looks at it: set strategy = \"weighted\" or remove it",
+        ],
+    ),
+    (
+        WITH_PROJECT,
+        "[[models]]\nalias = \"n\"\nstrategy = \"weighted\"\ntargets = [{ provider = \"p\", model = \"x\", weight = 0 }, { provider = \"p\", model = \"y\", weight = \"5\" }, { provider = \"p\", model = \"z\", weight = 1001, disabled = 1 }]",
+        &[
+            "12|models[1].targets[0].weight|expected a whole number from 1 to 1000, found the number 0",
+            "12|models[1].targets[1].weight|expected a whole number from 1 to 1000, found text",
+            "12|models[1].targets[2].weight|expected a whole number from 1 to 1000, found the number 1001",
+            "12|models[1].targets[2].disabled|expected true or false, found the number 1",
         ],
     ),
     (
@@ -260,28 +262,15 @@ pub(super) const TABLE: &[(&str, &str, &[&str])] = &[
     ),
     (
         WITH_PROJECT,
-        "[[models]]\nalias = \"n\"\nstrategy = \"weighted\"\ntargets = [{ provider = \"p\", model = \"x\" }]",
-        &[
-            "11|models[1].strategy|strategy `weighted` is not served by this release; expected simple or fallback",
-        ],
-    ),
-    (
-        WITH_PROJECT,
-        "[[models]]\nalias = \"n\"\nstrategy = \"latency\"\ntargets = [{ provider = \"p\", model = \"x\" }]",
-        &[
-            "11|models[1].strategy|strategy `latency` is not served by this release; expected simple or fallback",
-        ],
-    ),
-    (
-        WITH_PROJECT,
         "[[models]]\nalias = \"n\"\nstrategy = \"fast\"\ntargets = [{ provider = \"p\", model = \"x\" }]",
-        &["11|models[1].strategy|expected simple or fallback, found \"fast\""],
+        &["11|models[1].strategy|expected simple, weighted, fallback or latency, found \"fast\""],
     ),
     (
         WITH_PROJECT,
         "[[models]]\nalias = \"n\"\ntargets = [{ provider = \"p\", model = \"x\" }, { provider = \"p\", model = \"y\" }]",
         &[
-            "11|models[1].targets|strategy simple uses one target, found 2: set strategy = \"fallback\" or keep one of them",
+            "11|models[1].targets|strategy simple uses one target, found 2: set another strategy, such as \"fallback\", or keep one \
+             of them",
         ],
     ),
     (
@@ -336,6 +325,22 @@ pub(super) const TABLE: &[(&str, &str, &[&str])] = &[
     ),
     (WITH_PROJECT, "streaming = 0", &["9|projects[0].streaming|expected true or false, found the number 0"]),
     // Keys.
+    (
+        WITH_PROJECT,
+        "[[projects]]\nname = \"b\"\npolicy = { route_preference = [\"end_user_byok\", \"cheapest\"] }",
+        &[
+            "11|projects[1].policy.route_preference[1]|expected one of local, end_user_byok, developer_key and \
+             platform_pool",
+        ],
+    ),
+    (
+        WITH_PROJECT,
+        "[[projects]]\nname = \"b\"\npolicy = \"byok_first\"\n[[projects]]\nname = \"c\"\npolicy.privacy = \"local_only\"",
+        &[
+            "11|projects[1].policy|expected an object",
+            "14|projects[2].policy.privacy|this is not served by this release. Remove it",
+        ],
+    ),
     (
         WITH_PROJECT,
         "[[keys]]\nname = \"k\"",
@@ -397,7 +402,7 @@ pub(super) const TABLE: &[(&str, &str, &[&str])] = &[
     (
         WITH_PROJECT,
         "[[keys]]\nproject = \"a\"\nname = \"k\"\nsecret = \"credential:canary\"",
-        &["12|keys[0].secret|`credential:ID` is not served by this release; expected env:NAME or file:PATH"],
+        &["12|keys[0].secret|a key's own secret is no credential; expected env:NAME or file:PATH"],
     ),
     (
         WITH_PROJECT,
