@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::Who;
 use crate::event::{Event, RouteFallback};
-use crate::health::FailureClass;
+use crate::health::{BreakerBeat, FailureClass};
 use crate::id::{AttemptId, RequestId, Token, WorkerId};
 use crate::money::NanoUsd;
 use crate::usage::Reconciled;
@@ -104,6 +104,12 @@ pub struct WorkerBeat {
     /// What its calls last saw of each provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderBeat>,
+    /// What its probes last saw of each provider.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProviderBeat>,
+    /// Providers with a breaker that is not closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breakers: Vec<BreakerBeat>,
 }
 
 /// What the latest upstream call of a worker saw of a provider.

@@ -139,16 +139,118 @@ pub fn entry(provider: &str, credential: Option<&str>, model: &str) -> String {
         if at > 0 {
             name.push('.');
         }
-        for byte in part.bytes() {
-            if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/') {
-                name.push(char::from(byte));
-            } else {
-                // Writing to a string cannot fail.
-                write!(name, "={byte:02x}").ok();
-            }
-        }
+        put(&mut name, part);
     }
     name
+}
+
+/// What stands before a provider's name in the bucket where the entry says when it was last probed, and not how a
+/// breaker is.
+pub const PROBED_PREFIX: &str = "_probed/";
+
+/// One part of an entry's name.
+pub fn word(part: &str) -> String {
+    let mut name = String::with_capacity(part.len());
+    put(&mut name, part);
+    name
+}
+
+fn put(name: &mut String, part: &str) {
+    for byte in part.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') {
+            name.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            write!(name, "={byte:02x}").ok();
+        }
+    }
+}
+
+/// What operators ask the workers over [`crate::subject::CTL_PROBE`]; one of them answers with a [`HealthAnswer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum HealthAsk {
+    /// Whether a provider answers at all: the cheapest question that its kind has.
+    Provider {
+        /// Its name.
+        provider: String,
+    },
+    /// Whether a model answers: one small call, whatever its breaker says.
+    Model {
+        /// The provider's name.
+        provider: String,
+        /// The model there.
+        model: String,
+        /// What is said to it.
+        prompt: String,
+        /// How long it may take, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// Close breakers; what is not named is any.
+    Reset {
+        /// The provider's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<String>,
+        /// Id of the credential; `-` = the one that the provider's row names.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credential: Option<String>,
+        /// The model there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+    },
+}
+
+/// What a worker answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum HealthAnswer {
+    /// What the call saw.
+    Probed(ProbeResult),
+    /// So many breakers were closed.
+    Reset {
+        /// How many.
+        closed: usize,
+    },
+    /// It cannot be asked; a sentence that says why.
+    Refused {
+        /// See there.
+        message: String,
+    },
+}
+
+/// What a call saw that nobody but an operator wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeResult {
+    /// `provider` or `model`.
+    pub diagnostic: String,
+    /// The provider's HTTP status, where it answered.
+    pub status_code: Option<u16>,
+    /// To the end of its answer, in milliseconds.
+    pub latency_ms: u64,
+    /// Whether it answered as it should.
+    pub healthy: bool,
+    /// What was wrong: a class of failure.
+    pub error: Option<String>,
+    /// The beginning of its answer, without secrets, at most [`EXCERPT_BYTES_MAX`] bytes.
+    pub response_excerpt: String,
+    /// When, in milliseconds since the Unix epoch.
+    pub probed_ms: u64,
+}
+
+/// The longest excerpt of an answer, in bytes.
+pub const EXCERPT_BYTES_MAX: usize = 512;
+
+/// All breakers of a provider in one, for health reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerBeat {
+    /// The provider's name.
+    pub provider: String,
+    /// The state of the worst of them.
+    pub state: BreakerState,
+    /// What opened that.
+    pub class: FailureClass,
+    /// Until when it stays so, in milliseconds since the Unix epoch.
+    pub until_ms: u64,
 }
 
 #[cfg(test)]

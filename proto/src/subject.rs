@@ -57,6 +57,11 @@ pub const CTL_LOAD: &str = "fb.ctl.load";
 pub const CTL_LEDGER: &str = "fb.ctl.ledger";
 /// Workers tell each other about a breaker that changed: a JSON [`crate::health::BreakerRecord`].
 pub const CTL_BREAKER: &str = "fb.ctl.breaker";
+/// Queue group `workers` answers what operators ask about the health of providers: a JSON
+/// [`crate::health::HealthAsk`], answered by [`crate::health::HealthAnswer`].
+pub const CTL_PROBE: &str = "fb.ctl.probe";
+/// The project and key of calls that operators make to find out; they are booked as platform loss.
+pub const PROBE_PROJECT: &str = "_probe";
 /// Queue group `ledger` answers what is on the books about one request.
 pub const CTL_LOOKUP: &str = "fb.ctl.lookup";
 

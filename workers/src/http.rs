@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::credentials::{self, CredentialError, Credentials};
 use crate::guard::{self, GuardError, GuardedResolver};
 use crate::metrics::ProviderMetrics;
-use crate::providers::{self, Adapter, Place};
+use crate::providers::{self, Adapter, Listing, Place};
 
 /// Shorter than the keep-alive of common servers would be safest; hyper sees most closed connections in time.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -202,6 +202,20 @@ impl Upstream {
         let mut request = Request::new(Method::POST, url);
         *request.headers_mut() = headers;
         *request.body_mut() = Some(outgoing.body.clone().into());
+        Ok(request)
+    }
+
+    /// Makes the request for the list of its models.
+    pub(crate) async fn prepare_get(&self, listing: &Listing) -> Result<Request, PrepareError> {
+        let url = Url::parse(&format!("{}{}", self.base, listing.path)).map_err(|_| PrepareError::Address)?;
+        let mut headers = self.headers.clone();
+        headers.insert(ACCEPT, JSON);
+        for (name, value) in listing.headers {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        self.credentials.put(&mut headers, url.as_str(), &JSON, &[]).await?;
+        let mut request = Request::new(Method::GET, url);
+        *request.headers_mut() = headers;
         Ok(request)
     }
 

@@ -25,6 +25,7 @@ mod keep;
 mod keeper;
 mod linger;
 mod metrics;
+mod probe;
 mod profiles;
 mod providers;
 mod pull;
@@ -61,6 +62,7 @@ use crate::breaker::Breakers;
 use crate::budget::RetryBudget;
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
+use crate::probe::Probes;
 use crate::profiles::Profiles;
 use crate::route::{Paces, Wheels};
 use crate::upstreams::Upstreams;
@@ -109,6 +111,7 @@ pub(crate) struct Worker {
     jobs: Jobs,
     budget: RetryBudget,
     breakers: Breakers,
+    probes: Probes,
     metrics: Metrics,
     health: Health,
     /// The jobs, and what runs on their behalf.
@@ -168,6 +171,7 @@ pub async fn run(
         jobs: Jobs::default(),
         budget: RetryBudget::new(Instant::now()),
         breakers: Breakers::new(config.breakers, config.worker, config.first_byte_timeout + PROBE_GRACE),
+        probes: Probes::default(),
         metrics: Metrics::new(),
         tracker: TaskTracker::new(),
         started: Instant::now(),
@@ -184,6 +188,8 @@ pub async fn run(
     helpers.spawn(project(Arc::clone(&worker), secrets.wrapper, ended.clone()));
     helpers.spawn(breaker::share(worker.breakers.clone(), worker.link.clone(), ended.clone()));
     helpers.spawn(vault(Arc::clone(&worker), ended.clone()));
+    helpers.spawn(probe::answer(Arc::clone(&worker), ended.clone()));
+    helpers.spawn(probe::probe(Arc::clone(&worker), ended.clone()));
     helpers.spawn(keeper::keep(Arc::clone(&worker), ended.clone()));
     helpers.spawn(beat::beat(Arc::clone(&worker), ended.clone()));
     helpers.spawn(beat::listen(Arc::clone(&worker), cancels, ended.clone()));

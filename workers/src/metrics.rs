@@ -27,6 +27,7 @@ const FALLBACKS: &str = "forebay_worker_fallbacks_total";
 const RESULT_STORE: &str = "forebay_worker_result_store_seconds";
 const BREAKERS: &str = "forebay_worker_breaker_changes_total";
 const BREAKERS_ALONE: &str = "forebay_worker_breaker_alone_total";
+const PROBES: &str = "forebay_worker_probes_total";
 const UNKEPT: &str = "forebay_worker_results_unkept_total";
 
 /// Handles of the process-wide metrics.
@@ -101,6 +102,17 @@ pub(crate) fn breaker(provider: &str, state: BreakerState, class: FailureClass) 
 /// A call found out for itself whether a provider is well again, because the other workers could not be asked.
 pub(crate) fn breaker_alone() {
     counter!(BREAKERS_ALONE).increment(1);
+}
+
+/// A provider was asked whether it answers.
+pub(crate) fn probe(provider: &str, healthy: bool, class: Option<FailureClass>) {
+    counter!(
+        PROBES,
+        "provider" => provider.to_owned(),
+        "healthy" => if healthy { "true" } else { "false" },
+        "class" => class.map_or("", FailureClass::as_str),
+    )
+    .increment(1);
 }
 
 /// Handles of one provider's metrics.
@@ -193,6 +205,7 @@ fn describe() {
         Unit::Count,
         "Changes of breakers by this process, by provider, state and class"
     );
+    describe_counter!(PROBES, Unit::Count, "Probes of providers, by provider, what they found, and class");
     describe_counter!(BREAKERS_ALONE, Unit::Count, "Probes made without the agreement of the other workers");
     describe_counter!(FALLBACKS, Unit::Count, "Moves to the next target, by the provider that failed");
 }

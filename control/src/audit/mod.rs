@@ -18,6 +18,8 @@ use proto::clock::now_ms;
 use serde_json::Value;
 use sqlx::{Any, Transaction};
 
+pub(crate) use redact::redacted;
+
 pub use crate::store::audit_log::{Entry, Filter, list};
 pub use verify::{Report, verify};
 pub use walk::{Finding, Tampering};

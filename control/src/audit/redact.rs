@@ -12,7 +12,7 @@ const SECRET_TREES: [&str; 1] = ["headers"];
 
 /// The value without secrets. Numbers with a fraction become text: they do not always come back from JSON as the
 /// same number, and a record must.
-pub(super) fn redacted(value: Value) -> Value {
+pub(crate) fn redacted(value: Value) -> Value {
     match value {
         Value::Object(members) => {
             let clean = members.into_iter().map(|(name, value)| {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use http::Uri;
-use proto::config::{Provider, ProviderKind};
+use proto::config::{PROBE_SECONDS_MAX, PROBE_SECONDS_MIN, Provider, ProviderHealth, ProviderKind};
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::Walk;
-use super::fields::{Fields, Shape, Text};
+use super::fields::{Fields, Shape, Text, found};
 use super::secret;
 
 const SHAPE: Shape = Shape {
@@ -22,9 +22,12 @@ const SHAPE: Shape = Shape {
         "region",
         "allow_private_network",
         "disabled",
+        "health",
     ],
     unserved: &[],
 };
+
+const HEALTH: Shape = Shape { known: &["probe_seconds"], unserved: &[] };
 
 /// Every kind that a file may name.
 const KINDS: [ProviderKind; 6] = [
@@ -77,8 +80,32 @@ pub(super) fn read(
         region,
         allow_private_network,
         disabled: fields.switch("disabled", false, &mut walk.mistakes),
+        health: fields.value("health").and_then(|value| health(walk, fields.path("health"), value)),
         ..Provider::new(name?.value, kind?)
     })
+}
+
+/// `health = { probe_seconds = 30 }`.
+fn health(walk: &mut Walk<'_>, path: String, value: &Spanned<DeValue<'_>>) -> Option<ProviderHealth> {
+    let fields = Fields::of(value, path, &HEALTH, &mut walk.mistakes)?;
+    let expected = format!("0 or a whole number of seconds from {PROBE_SECONDS_MIN} to {PROBE_SECONDS_MAX}");
+    let Some(value) = fields.value("probe_seconds") else {
+        fields.missing("probe_seconds", &expected, &mut walk.mistakes);
+        return None;
+    };
+    let seconds = match value.get_ref() {
+        DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
+        _ => None,
+    };
+    let fits = |seconds: &u32| *seconds == 0 || (PROBE_SECONDS_MIN..=PROBE_SECONDS_MAX).contains(seconds);
+    match seconds.filter(fits) {
+        Some(probe_seconds) => Some(ProviderHealth { probe_seconds }),
+        None => {
+            let message = format!("expected {expected}, found {}", found(value.get_ref()));
+            walk.mistakes.add(&value.span(), fields.path("probe_seconds"), message);
+            None
+        }
+    }
 }
 
 fn kind(walk: &mut Walk<'_>, text: &Text<'_>) -> Option<ProviderKind> {

@@ -420,6 +420,7 @@ pub fn head() -> Section {
         queue_ms: 3,
         upstream_ms: 0,
         warnings: None,
+        fallback: None,
         cost: Some(proto::money::NanoUsd(12_500)),
     })
 }
@@ -451,6 +452,8 @@ async fn beat(link: Link) {
             error: Some("upstream_overloaded".into()),
             at_ms: 7,
         }],
+        probes: Vec::new(),
+        breakers: Vec::new(),
     };
     let ledger = LedgerBeat { consuming: true, active: true, cursor: 1, lag: 0 };
     loop {

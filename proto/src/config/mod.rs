@@ -14,7 +14,9 @@ pub use key::{
 pub use model::{Model, Strategy, Target, WEIGHT_MAX};
 pub use policy::{AUTO, PolicyError, Purse, RoutePolicy, Ways};
 pub use project::{Feature, Project, valid_origin};
-pub use provider::{Provider, ProviderKind, SecretRef, SecretRefError};
+pub use provider::{
+    PROBE_SECONDS_MAX, PROBE_SECONDS_MIN, Provider, ProviderHealth, ProviderKind, SecretRef, SecretRefError,
+};
 
 use serde::{Deserialize, Serialize};
 

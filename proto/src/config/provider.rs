@@ -31,7 +31,23 @@ pub struct Provider {
     /// Whether it is left out at present.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
+    /// How its health is looked after beyond what calls see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<ProviderHealth>,
 }
+
+/// How a provider's health is looked after.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderHealth {
+    /// How often it is asked whether it answers, in seconds; 0 = never.
+    pub probe_seconds: u32,
+}
+
+/// The shortest time between two probes of a provider, in seconds.
+pub const PROBE_SECONDS_MIN: u32 = 5;
+/// The longest, in seconds.
+pub const PROBE_SECONDS_MAX: u32 = 86_400;
 
 impl Provider {
     /// A provider at its vendor's own address, without a secret.
@@ -45,6 +61,7 @@ impl Provider {
             region: None,
             allow_private_network: false,
             disabled: false,
+            health: None,
         }
     }
 }

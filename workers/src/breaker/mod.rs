@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use async_nats::jetstream::kv;
-use proto::health::{BreakerRecord, BreakerState, FailureClass};
+use proto::health::{BreakerBeat, BreakerRecord, BreakerState, FailureClass};
 use proto::id::WorkerId;
 use tokio::sync::{Notify, watch};
 
@@ -32,9 +32,6 @@ use state::{Begun, Breaker, Known, ms};
 
 /// More places than this are not watched: a caller of a wildcard alias can name any number of models.
 const PLACES_MAX: usize = 4096;
-/// What a provider that answers may say about the health of all its models without a call to any of them.
-const GENERAL: [FailureClass; 4] =
-    [FailureClass::Transport, FailureClass::Timeout, FailureClass::Server, FailureClass::Account];
 
 /// Whom a call goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -188,23 +185,20 @@ impl Breakers {
         self.note(pass.key, pass.begun, Some(place), found);
     }
 
-    /// A provider has answered a question that is no call of a model: what it refutes is closed, where it is time to
+    /// A provider has answered a question that is no call of a model: what that refutes is closed, where it is time to
     /// find out.
-    #[expect(dead_code, reason = "operators and probes call it")]
-    pub(crate) fn refute(&self, provider: &str) {
+    pub(crate) fn refute(&self, provider: &str, refuted: &[FailureClass]) {
         let now = self.now();
-        let due = |slot: &Slot| {
+        self.close_where(|slot| {
             slot.provider == provider
                 && slot.credential.is_none()
-                && GENERAL.contains(&slot.breaker.known.class)
+                && refuted.contains(&slot.breaker.known.class)
                 && slot.breaker.known.state != BreakerState::Closed
                 && slot.breaker.admits(now) == Admission::Probe
-        };
-        self.close_where(due);
+        });
     }
 
     /// Closes what an operator wants closed; how many that were.
-    #[cfg_attr(not(test), expect(dead_code, reason = "operators and probes call it"))]
     pub(crate) fn reset(
         &self,
         provider: Option<&str>,
@@ -219,9 +213,29 @@ impl Breakers {
         })
     }
 
+    /// Providers with a breaker that is not closed, each with the worst of them.
+    pub(crate) fn beats(&self) -> Vec<BreakerBeat> {
+        let mut worst: HashMap<String, BreakerBeat> = HashMap::new();
+        let table = self.table();
+        let records = table.values().filter_map(|slot| slot.record.as_ref());
+        for record in records.filter(|record| record.state != BreakerState::Closed) {
+            let beat = BreakerBeat {
+                provider: record.provider.clone(),
+                state: record.state,
+                class: record.class,
+                until_ms: record.until_ms,
+            };
+            let known = worst.entry(record.provider.clone()).or_insert_with(|| beat.clone());
+            if (beat.state, beat.until_ms) > (known.state, known.until_ms) {
+                *known = beat;
+            }
+        }
+        worst.into_values().collect()
+    }
+
     /// Everything that was changed at some time, as it is now.
-    #[cfg_attr(not(test), expect(dead_code, reason = "operators and probes call it"))]
-    pub(crate) fn records(&self) -> Vec<BreakerRecord> {
+    #[cfg(test)]
+    fn records(&self) -> Vec<BreakerRecord> {
         self.table().values().filter_map(|slot| slot.record.clone()).collect()
     }
 

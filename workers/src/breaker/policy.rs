@@ -20,6 +20,9 @@ pub struct ClassPolicy {
 /// All classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerPolicy {
+    /// How long failures must go on without a success in between where one of them is not enough: many calls that
+    /// fail at once are one blip. 1 s.
+    pub outage: Duration,
     /// 1 and 60 min, or until the provider's reset.
     pub quota: ClassPolicy,
     /// 1 and 1 s to 60 s, or what the provider asks for.
@@ -48,6 +51,7 @@ const fn seconds(threshold: u32, cooldown: u64, cooldown_max: u64, hint_max: u64
 impl Default for BreakerPolicy {
     fn default() -> Self {
         Self {
+            outage: Duration::from_secs(1),
             quota: seconds(1, 3600, 3600, 24 * 3600),
             rate: seconds(1, 1, 60, 3600),
             timeout: seconds(5, 15, 300, 3600),

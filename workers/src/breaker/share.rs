@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_nats::jetstream::kv::{self, Operation};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use proto::health::BreakerRecord;
+use proto::health::{BreakerRecord, PROBED_PREFIX};
 use proto::nats::Link;
 use proto::subject;
 use tokio_util::sync::CancellationToken;
@@ -83,7 +83,7 @@ async fn watch(breakers: &Breakers, link: &Link) -> Result<(), BucketError> {
     }
     while let Some(entry) = entries.next().await {
         let entry = entry.map_err(failed)?;
-        if entry.operation == Operation::Put {
+        if entry.operation == Operation::Put && !entry.key.starts_with(PROBED_PREFIX) {
             match serde_json::from_slice::<BreakerRecord>(&entry.value) {
                 Ok(record) => breakers.adopt(record, known, false),
                 Err(error) => tracing::warn!(%error, "a breaker in the bucket does not decode"),

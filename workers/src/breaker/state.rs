@@ -3,7 +3,7 @@
 //!
 //! | state | a call | that succeeds | that fails |
 //! |---|---|---|---|
-//! | closed | is let through | forgets the failures | counts; enough in a row open it |
+//! | closed | is let through | forgets the failures | counts; enough in a row, over some time, open it |
 //! | open, before its time | is refused | (begun before) closes it, unless a limit or the account is the reason | a longer wish of the provider is followed |
 //! | open, past its time | becomes the probe | | |
 //! | half open | is refused until the probe counts as lost | (the probe) closes it | (the probe) opens it for longer |
@@ -87,6 +87,8 @@ pub(super) struct Breaker {
     pub(super) known: Known,
     /// Failures in a row, while closed.
     failures: u32,
+    /// The first of them.
+    failing_since: u64,
     /// The last of them.
     failed_at: u64,
 }
@@ -104,7 +106,7 @@ impl Breaker {
             until: 0,
             since: now,
         };
-        Self { known, failures: 0, failed_at: 0 }
+        Self { known, failures: 0, failing_since: 0, failed_at: 0 }
     }
 
     /// Whether nothing would be lost if it were forgotten.
@@ -184,8 +186,12 @@ impl Breaker {
             BreakerState::Closed => {
                 let together = now.saturating_sub(self.failed_at) <= TOGETHER_MS;
                 self.failures = if together { self.failures.saturating_add(1) } else { 1 };
+                if self.failures == 1 {
+                    self.failing_since = now;
+                }
                 self.failed_at = now;
-                if row.threshold == 0 || self.failures < row.threshold {
+                let lasting = row.threshold == 1 || now - self.failing_since >= ms(policy.outage);
+                if row.threshold == 0 || self.failures < row.threshold || !lasting {
                     return false;
                 }
                 self.open(policy, now, ill);

@@ -34,9 +34,12 @@ fn one_blip_opens_nothing_but_a_limit_opens_at_once() {
         for n in 1..row.threshold {
             assert!(!fail(&mut breaker, u64::from(n), class, None), "{class:?}");
         }
-        assert!(fail(&mut breaker, 100, class, None), "{class:?}");
-        assert_eq!(breaker.admits(100), Admission::Refused(row.cooldown), "{class:?}");
-        assert_eq!(breaker.admits(100 + ms(row.cooldown)), Admission::Probe);
+        if row.threshold > 1 {
+            assert!(!fail(&mut breaker, 900, class, None), "{class:?}: many at once are one blip");
+        }
+        assert!(fail(&mut breaker, 1100, class, None), "{class:?}");
+        assert_eq!(breaker.admits(1100), Admission::Refused(row.cooldown), "{class:?}");
+        assert_eq!(breaker.admits(1100 + ms(row.cooldown)), Admission::Probe);
     }
     assert_eq!(BreakerPolicy::default().rate.threshold, 1);
     assert_eq!(BreakerPolicy::default().quota.cooldown, Duration::from_secs(3600));
@@ -54,10 +57,12 @@ fn failures_far_apart_do_not_belong_together() {
 fn the_provider_says_when() {
     let after = |class, hint| {
         let mut breaker = Breaker::new(0, 0);
-        for _ in 0..5 {
-            fail(&mut breaker, 0, class, Some(hint));
+        let limit = matches!(class, FailureClass::Rate | FailureClass::Quota);
+        let last = if limit { 0 } else { 4000 };
+        for n in 0..5 {
+            fail(&mut breaker, if limit { 0 } else { n * 1000 }, class, Some(hint));
         }
-        match breaker.admits(0) {
+        match breaker.admits(last) {
             Admission::Refused(wait) => ms(wait),
             other => panic!("{other:?}"),
         }
@@ -100,10 +105,10 @@ fn an_answer_to_an_older_call_refutes_an_outage_but_no_limit() {
         [(FailureClass::Rate, false), (FailureClass::Account, false), (FailureClass::Server, true)]
     {
         let mut breaker = Breaker::new(0, 0);
-        for _ in 0..5 {
-            fail(&mut breaker, 100, class, None);
+        for n in 0..5 {
+            fail(&mut breaker, 100 + n * 300, class, None);
         }
-        assert_eq!(breaker.record(&policy, call(50), 150, Found::Well), closes, "{class:?}");
+        assert_eq!(breaker.record(&policy, call(50), 1350, Found::Well), closes, "{class:?}");
     }
 }
 
@@ -115,8 +120,8 @@ fn the_callers_mistake_shows_that_the_provider_works() {
         assert!(!fail(&mut breaker, n, FailureClass::Caller, None));
         assert!(!fail(&mut breaker, n, FailureClass::Gateway, None));
     }
-    for _ in 0..5 {
-        fail(&mut breaker, 100, FailureClass::Server, None);
+    for n in 0..5 {
+        fail(&mut breaker, 100 + n * 300, FailureClass::Server, None);
     }
     let probe = breaker.probe(60_000, LEASE);
     assert!(breaker.record(&policy, probe, 60_001, Found::Ill(ill(FailureClass::Caller, None))));
@@ -166,7 +171,8 @@ impl Naive {
                 row.clear();
             }
             row.push(*at);
-            if until.is_none() && row.len() < rule.threshold as usize {
+            let lasting = rule.threshold == 1 || at - row[0] >= 1000;
+            if until.is_none() && (row.len() < rule.threshold as usize || !lasting) {
                 continue;
             }
             row.clear();

@@ -103,7 +103,7 @@ impl From<Refusal> for Failure {
 }
 
 /// What a failure says about health.
-fn kind(class: Option<Class>, fault: &Fault) -> FailureClass {
+pub(crate) fn kind(class: Option<Class>, fault: &Fault) -> FailureClass {
     match class {
         None => FailureClass::Gateway,
         Some(Class::Connect) => FailureClass::Transport,

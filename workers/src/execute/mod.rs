@@ -31,6 +31,7 @@ use crate::work::Work;
 use attempt::{Attempted, Failed};
 
 pub(crate) use attempt::{no_healthy_route, no_route};
+pub(crate) use failure::kind as failure_kind;
 
 /// Everything that is settled before the first call.
 pub(crate) struct Plan {

@@ -8,7 +8,7 @@ use proto::dialect::openai_chat::read_error;
 use proto::fault::FaultCode;
 
 use super::refusal::{Refusal, refusal, retry_hint, usual};
-use super::{Adapter, Auth, Place};
+use super::{Adapter, Auth, Listing, Place};
 use crate::retry::Class;
 
 pub(crate) const ADAPTER: Adapter = Adapter {
@@ -19,8 +19,12 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     auth: Auth::Bearer,
     dialect,
     path,
+    models: Some(&MODELS),
     classify,
 };
+
+/// OpenAI's list, which most who copy it have too.
+pub(super) const MODELS: Listing = Listing { path: "/models", headers: &[] };
 
 /// Codes and types of a 429 that no waiting mends: the account is exhausted.
 const EXHAUSTED: [&str; 7] = [

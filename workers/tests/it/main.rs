@@ -3,6 +3,7 @@
 
 mod background;
 mod breaker;
+mod probes;
 mod responses;
 mod routes;
 mod stack;

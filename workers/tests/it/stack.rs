@@ -117,6 +117,7 @@ pub fn settings() -> workers::Config {
         ack_wait: Some(Duration::from_secs(1)),
         first_byte_timeout: Duration::from_secs(5),
         retry_delay: Duration::from_millis(1),
+        breakers: workers::BreakerPolicy { outage: Duration::ZERO, ..workers::BreakerPolicy::default() },
         ..workers::Config::default()
     }
 }

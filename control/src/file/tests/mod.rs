@@ -113,6 +113,7 @@ allow_private_network = true
 name = "spare"
 kind = "openai_compatible"
 base_url = "https://spare.example/openai/v1/"
+health = { probe_seconds = 30 }
 
 [[models]]
 alias = "fast"
@@ -152,6 +153,7 @@ direct = true
     assert_eq!(config.providers[0].kind, ProviderKind::Openai);
     assert_eq!(config.providers[0].api_key, Some(SecretRef::Env("GOOD".into())));
     assert_eq!(config.providers[1].base_url.as_deref(), Some("https://spare.example/openai/v1"));
+    assert_eq!(config.providers[1].health.as_ref().map(|health| health.probe_seconds), Some(30));
     assert_eq!((config.models[0].strategy, config.models[0].targets.len()), (Strategy::Fallback, 2));
     assert_eq!(config.models[0].price.as_ref().unwrap().cached_input.unwrap().to_string(), "0.075");
     assert_eq!(config.model("other").unwrap().targets[0].upstream_model("other"), "other");

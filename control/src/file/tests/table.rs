@@ -183,6 +183,13 @@ pub(super) const TABLE: &[(&str, &str, &[&str])] = &[
         "[[providers]]\nname = \"q\"\nkind = \"openai\"\nallow_private_network = 1",
         &["12|providers[1].allow_private_network|expected true or false, found the number 1"],
     ),
+    (
+        WITH_PROJECT,
+        "[[providers]]\nname = \"q\"\nkind = \"openai\"\nhealth = { probe_seconds = 1 }",
+        &[
+            "12|providers[1].health.probe_seconds|expected 0 or a whole number of seconds from 5 to 86400, found the number 1",
+        ],
+    ),
     // Models.
     (
         WITH_PROJECT,

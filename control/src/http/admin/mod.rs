@@ -5,6 +5,7 @@ mod audit;
 mod credentials;
 mod developers;
 mod features;
+mod health;
 mod keys;
 mod models;
 mod projects;
@@ -36,4 +37,5 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .merge(requests::routes())
         .merge(audit::routes())
         .merge(tokens::routes())
+        .merge(health::routes())
 }

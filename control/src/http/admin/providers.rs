@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use proto::config::{Config, Provider, ProviderKind, SecretRef};
+use proto::config::{Config, PROBE_SECONDS_MAX, PROBE_SECONDS_MIN, Provider, ProviderKind, SecretRef};
 use proto::guard::check_url;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -53,6 +53,18 @@ pub(super) struct ProviderBody {
     /// Whether it is left out at present.
     #[serde(default)]
     disabled: bool,
+    /// How its health is looked after beyond what calls see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    health: Option<HealthBody>,
+}
+
+/// How a provider's health is looked after.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HealthBody {
+    /// How often it is asked whether it answers, 5 to 86,400 seconds; 0 = never.
+    #[schema(minimum = 0, maximum = 86400)]
+    probe_seconds: u32,
 }
 
 /// A provider that is there.
@@ -217,6 +229,12 @@ fn checked_provider(body: &ProviderBody) -> Result<Provider, Problem> {
         if let Some(text) = text {
             checked(field, text, 1..=64)?;
         }
+    }
+    let seconds = body.health.as_ref().map_or(0, |health| health.probe_seconds);
+    if seconds != 0 && !(PROBE_SECONDS_MIN..=PROBE_SECONDS_MAX).contains(&seconds) {
+        let message =
+            format!("`probe_seconds` must be 0 or from {PROBE_SECONDS_MIN} to {PROBE_SECONDS_MAX}.");
+        return Err(Problem::field("health", message));
     }
     let provider: Provider = converted(body)?;
     let kind = provider.kind;

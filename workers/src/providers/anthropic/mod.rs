@@ -7,7 +7,7 @@ use proto::dialect::openai_chat::read_error;
 use proto::fault::FaultCode;
 
 use super::refusal::{Refusal, refusal, retry_hint, usual};
-use super::{Adapter, Auth};
+use super::{Adapter, Auth, Listing};
 use crate::retry::Class;
 
 pub(crate) const ADAPTER: Adapter = Adapter {
@@ -21,6 +21,7 @@ pub(crate) const ADAPTER: Adapter = Adapter {
         _ => Some(Dialect::AnthropicMessages),
     },
     path: |_| "/v1/messages".to_owned(),
+    models: Some(&Listing { path: "/v1/models?limit=1", headers: &[("anthropic-version", "2023-06-01")] }),
     classify,
 };
 

@@ -28,6 +28,7 @@ pub(crate) const ADAPTER: Adapter = Adapter {
         _ => Some(Dialect::BedrockConverse),
     },
     path,
+    models: None,
     classify,
 };
 

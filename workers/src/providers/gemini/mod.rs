@@ -7,7 +7,7 @@ use proto::dialect::gemini::{is_account_error, is_signature_error, read_error, r
 use proto::fault::FaultCode;
 
 use super::refusal::{Refusal, refusal, retry_hint, usual};
-use super::{Adapter, Auth, Place, segment};
+use super::{Adapter, Auth, Listing, Place, segment};
 use crate::retry::Class;
 
 pub(crate) const ADAPTER: Adapter = Adapter {
@@ -21,6 +21,7 @@ pub(crate) const ADAPTER: Adapter = Adapter {
         _ => Some(Dialect::Gemini),
     },
     path,
+    models: Some(&Listing { path: "/v1beta/models?pageSize=1", headers: &[] }),
     classify,
 };
 
