@@ -15,6 +15,7 @@
 //! | `project` | the outbox into buckets and events |
 //! | [`audit`] | who did what: the chained log, its copies on EVENTS, its verification |
 //! | [`isolation`] | whether what belongs to a tenant belongs to the right one |
+//! | [`sealed`] | provider credentials for the operator's commands: masked, and sealed anew |
 //! | `retention` | streams and buckets, and how long events are kept |
 //! | `payload_keys` | the daily keys that payloads are sealed with |
 
@@ -35,6 +36,7 @@ mod payload_keys;
 mod project;
 mod retention;
 mod run;
+pub mod sealed;
 pub mod store;
 #[cfg(test)]
 mod testing;

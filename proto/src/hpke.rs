@@ -95,6 +95,11 @@ impl SealingKey {
 }
 
 impl OpeningKeys {
+    /// The ids of the keys.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// All keys of both.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {

@@ -42,6 +42,8 @@ pub const CREDENTIALS_BUCKET: &str = "credentials";
 pub const HEALTH_BUCKET: &str = "health";
 /// KV bucket in which every process says what configuration it runs with.
 pub const PRESENCE_BUCKET: &str = "presence";
+/// What JetStream's API is called in an account that only imports parts of it; see `deploy/nats`.
+pub const IMPORTED_API: &str = "fb.js";
 /// Header that carries the [`crate::envelope::Envelope`] of a request as JSON.
 pub const ENVELOPE_HEADER: &str = "Fb-Envelope";
 /// Header that names the delivery that a message comes from.
@@ -64,6 +66,21 @@ pub const CTL_PROBE: &str = "fb.ctl.probe";
 pub const PROBE_PROJECT: &str = "_probe";
 /// Queue group `ledger` answers what is on the books about one request.
 pub const CTL_LOOKUP: &str = "fb.ctl.lookup";
+
+/// Where the server says what it has stored in a bucket or stream, followed by the rest of the subject.
+fn change(name: &str) -> String {
+    format!("fb.change.{name}")
+}
+
+/// Everything that is stored in a bucket or stream from now on.
+pub fn changes(name: &str) -> String {
+    format!("{}.>", change(name))
+}
+
+/// The same for one response's chunks.
+pub fn replay_changes(request: RequestId) -> String {
+    format!("{}.{request}", change(REPLAYS_STREAM))
+}
 
 /// Which requests go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,5 +1,6 @@
 //! The one integration test binary: each module is a part of what Forebay promises, tried on real parts.
 
+mod accounts;
 mod apart;
 mod big;
 mod canary;
@@ -10,12 +11,14 @@ mod commands;
 mod compatibility;
 mod config_errors;
 mod crash;
+mod credentials;
 mod endpoints;
 mod errors;
 mod harness;
 mod ids;
 mod nats_down;
 mod overload;
+mod production;
 mod ready;
 mod retries;
 mod routing;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::credentials::CredentialsCommand;
+
 /// Where an embedded run stores everything if it is told nothing else.
 pub(crate) const DEFAULT_DATA_DIR: &str = ".forebay";
 
@@ -43,6 +45,14 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Derive every balance again from the events and compare
     Reconcile(ReconcileArgs),
+    /// Check that the environment of a hosted deployment is complete and safe
+    ///
+    /// Every variable that such a deployment needs must be set and sound: secrets strong, addresses public, origins exact.
+    /// REQUIRE_HOSTED_PROVIDER=1 and REQUIRE_HOSTED_STRIPE=1 ask for the keys of those as well. No value is printed.
+    VerifyEnv(JsonArgs),
+    /// Provider credentials: keys, a masked list, rotation
+    #[command(subcommand)]
+    Credentials(CredentialsCommand),
     /// Read, export and verify the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -333,6 +343,8 @@ impl Command {
             Self::Seed(args) => args.output.json,
             Self::Replay(args) => args.output.json,
             Self::Reconcile(args) => args.output.json,
+            Self::VerifyEnv(args) => args.json,
+            Self::Credentials(command) => command.args().output.json,
             Self::Audit(AuditCommand::Verify(args)) => args.output.json,
             Self::Audit(AuditCommand::Export(args)) => args.json,
             Self::Audit(AuditCommand::List(args)) => args.output.json,

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::cli::{ControlArgs, IngressArgs, LedgerArgs, WorkersArgs};
+use crate::keys::{self, Keys};
 use crate::ops::{self, Check, Ops};
-use crate::secrets::{Keys, check_environment, production};
+use crate::secrets::{check_environment, production};
 use crate::telemetry::Metrics;
 use crate::up::configure;
 use crate::{connect, output, shutdown};
@@ -53,7 +54,7 @@ impl Process {
 /// `forebay ingress`.
 pub(crate) async fn ingress(args: IngressArgs) -> anyhow::Result<ExitCode> {
     let config = ingress::Config::from_env()?;
-    let (keys, listener) = (Keys::from_env()?, connect::listen(&args.listen)?);
+    let (secrets, listener) = (keys::ingress_from_env()?, connect::listen(&args.listen)?);
     let process = Process::start()?;
     let Some(link) = connect::nats(&args.nats.nats_url, "ingress", &process.shutdown).await? else {
         return Ok(ExitCode::SUCCESS);
@@ -62,14 +63,14 @@ pub(crate) async fn ingress(args: IngressArgs) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::from_std(listener)?;
     tracing::info!(address = %listener.local_addr()?, "clients are served");
     let text = process.metrics.text();
-    ingress::run(config, link, keys.for_ingress(), listener, text, process.shutdown).await?;
+    ingress::run(config, link, secrets, listener, text, process.shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// `forebay workers`.
 pub(crate) async fn workers(args: WorkersArgs) -> anyhow::Result<ExitCode> {
     let config = workers::Config::from_env()?;
-    let (keys, operators) = (Keys::from_env()?, connect::listen(&args.admin_listen)?);
+    let (secrets, operators) = (Keys::from_env()?.for_workers()?, connect::listen(&args.admin_listen)?);
     let process = Process::start()?;
     let Some(link) = connect::nats(&args.nats.nats_url, "workers", &process.shutdown).await? else {
         return Ok(ExitCode::SUCCESS);
@@ -79,7 +80,7 @@ pub(crate) async fn workers(args: WorkersArgs) -> anyhow::Result<ExitCode> {
     let checks: Vec<(_, Check)> =
         vec![("nats", ops::nats_check(link.clone())), ("workers", Box::new(move || asked.check()))];
     let _operators = process.operators("workers", operators, checks)?;
-    workers::run(config, link, keys.for_workers(), health, process.shutdown).await?;
+    workers::run(config, link, secrets, health, process.shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }
 

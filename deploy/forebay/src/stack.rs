@@ -10,9 +10,9 @@ use ledger::Db;
 use proto::nats::{Link, LinkOptions};
 
 use crate::endpoint::Endpoint;
+use crate::keys::Keys;
 use crate::ops::{self, Ops};
 use crate::role::{self, RoleThread};
-use crate::secrets::Keys;
 use crate::telemetry::Metrics;
 
 /// In-flight requests may take this long when the process ends, over ingress and workers together; and then the
@@ -129,7 +129,7 @@ fn start_workers(
     keys: &Keys,
     health: workers::Health,
 ) -> anyhow::Result<RoleThread> {
-    let (urls, secrets) = (endpoint.nats_url.clone(), keys.for_workers());
+    let (urls, secrets) = (endpoint.nats_url.clone(), keys.for_workers()?);
     role::spawn("workers", move |shutdown| async move {
         let link = connect(urls.expose(), "workers").await?;
         Ok(workers::run(config, link, secrets, health, shutdown).await?)

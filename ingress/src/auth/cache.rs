@@ -2,17 +2,17 @@
 //! all sit in memory, so the bucket is not mirrored: only its *changes* are watched, and what changes is put into
 //! the cache at once. That makes a revocation count in well under a second.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use async_nats::jetstream::kv::{Entry, Operation, Store};
-use futures_util::StreamExt;
+use async_nats::jetstream::kv::Operation;
 use moka::Expiry;
 use moka::future::Cache;
 use proto::config::{KeyRecord, imported_lengths};
-use proto::nats::Link;
+use proto::nats::{Begin, Bucket, Entry, Link};
 use proto::subject::{KEYS_BUCKET, KEYS_IMPORTED, KEYS_PROJECTED};
 use tokio::sync::Semaphore;
 
@@ -40,7 +40,7 @@ enum Cached {
 #[derive(Debug)]
 pub(crate) struct KeyCache {
     records: Cache<String, Cached>,
-    bucket: ArcSwapOption<Store>,
+    bucket: ArcSwapOption<Bucket>,
     reads: Semaphore,
     /// Counted up when the cache is emptied: a read that began before must not be kept.
     generation: AtomicU64,
@@ -111,7 +111,7 @@ impl KeyCache {
         let read = async {
             let _permit = self.reads.acquire().await.ok()?;
             let bucket = self.bucket.load_full()?;
-            bucket.get(hash.as_str()).await.ok()
+            bucket.get(&hash).await.ok()
         };
         let value = match tokio::time::timeout(READ_PATIENCE, read).await {
             Ok(Some(value)) => value,
@@ -134,16 +134,15 @@ impl KeyCache {
     /// Follows the bucket's changes for ever.
     pub(crate) async fn follow(&self, link: &Link) {
         loop {
-            if let Err(error) = self.watch(link).await {
-                tracing::debug!(error, "watching the keys ended, starting again");
-            }
+            let Err(error) = self.watch(link).await;
+            tracing::debug!(error, "watching the keys ended, starting again");
             tokio::time::sleep(WATCH_RETRY).await;
         }
     }
 
-    async fn watch(&self, link: &Link) -> Result<(), String> {
-        let bucket = link.js.get_key_value(KEYS_BUCKET).await.map_err(|e| e.to_string())?;
-        let mut changes = bucket.watch_all().await.map_err(|e| e.to_string())?;
+    async fn watch(&self, link: &Link) -> Result<Infallible, String> {
+        let bucket = Bucket::new(link.clone(), KEYS_BUCKET);
+        let mut changes = bucket.changes(Begin::Now).await.map_err(|e| e.to_string())?;
         // What changed while nobody watched is not known, so nothing that was read before counts any more.
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.records.invalidate_all();
@@ -152,10 +151,9 @@ impl KeyCache {
         let imported = bucket.get(KEYS_IMPORTED).await.map_err(|e| e.to_string())?;
         self.note_imported(imported.as_deref().unwrap_or_default());
         self.bucket.store(Some(Arc::new(bucket)));
-        while let Some(change) = changes.next().await {
-            self.take(change.map_err(|e| e.to_string())?).await;
+        loop {
+            self.take(changes.next().await.map_err(|e| e.to_string())?).await;
         }
-        Ok(())
     }
 
     async fn take(&self, change: Entry) {

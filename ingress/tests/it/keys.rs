@@ -47,9 +47,9 @@ async fn started_with(keys: usize) -> (Duration, u64, Stack) {
 }
 
 async fn grows_with_neither(many: usize) {
-    let (few_took, few_memory, few) = started_with(20).await;
+    let (few_took, few_memory, few) = Box::pin(started_with(20)).await;
     drop(few);
-    let (took, memory, stack) = started_with(many).await;
+    let (took, memory, stack) = Box::pin(started_with(many)).await;
     let mut err = std::io::stderr();
     writeln!(err, "20 keys: {few_took:?}, {few_memory} bytes; {many} keys: {took:?}, {memory} bytes")
         .unwrap();

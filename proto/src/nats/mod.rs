@@ -2,8 +2,11 @@
 //! the projections that every process watches.
 
 mod acks;
+mod bucket;
+mod direct;
 mod link;
 mod metrics;
+mod objects;
 mod options;
 pub mod presence;
 mod project;
@@ -12,6 +15,7 @@ mod replays;
 mod results;
 mod streams;
 
+pub use bucket::{Begin, Bucket, BucketError, Changes, Entry};
 pub use link::{ConnectError, Link, LinkOptions, LinkState};
 pub use metrics::MESSAGES_DROPPED;
 pub use options::{OptionError, StreamOptions};

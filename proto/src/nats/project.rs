@@ -8,11 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use async_nats::jetstream::kv::{self, Operation};
-use futures_util::StreamExt;
+use async_nats::jetstream::kv::Operation;
 use tokio::sync::watch;
 
-use super::Link;
+use super::{Begin, Bucket, BucketError, Entry, Link};
 use crate::config::Config;
 use crate::seal::{KeyRing, Wrapper};
 use crate::subject;
@@ -118,7 +117,7 @@ impl Projection {
         self.keep(&link, subject::CONFIG_BUCKET, |entry| self.take_config(entry), || ()).await;
     }
 
-    async fn keep(&self, link: &Link, bucket: &'static str, take: impl Fn(&kv::Entry), caught_up: impl Fn()) {
+    async fn keep(&self, link: &Link, bucket: &'static str, take: impl Fn(&Entry), caught_up: impl Fn()) {
         loop {
             if let Err(error) = Box::pin(follow(link, bucket, &take, &caught_up)).await {
                 tracing::debug!(bucket, error = %error, "watch ended, starting again");
@@ -127,7 +126,7 @@ impl Projection {
         }
     }
 
-    fn take_config(&self, entry: &kv::Entry) {
+    fn take_config(&self, entry: &Entry) {
         match (entry.key.as_str(), entry.operation) {
             (subject::CONFIG_KEY, Operation::Put) => self.take_current(&entry.value),
             (subject::CONFIG_STAGED, Operation::Put) => self.take_staged(&entry.value),
@@ -161,7 +160,7 @@ impl Projection {
         self.staged.store(Some(Arc::new(Staged { version, document })));
     }
 
-    fn take_key(&self, wrapper: &Wrapper, entry: &kv::Entry) {
+    fn take_key(&self, wrapper: &Wrapper, entry: &Entry) {
         let mut ring = KeyRing::clone(&self.ring());
         match entry.operation {
             Operation::Put => match wrapper.open(&entry.key, &entry.value) {
@@ -187,21 +186,16 @@ impl Default for Projection {
 async fn follow(
     link: &Link,
     bucket: &'static str,
-    take: impl Fn(&kv::Entry),
+    take: impl Fn(&Entry),
     caught_up: impl Fn(),
-) -> Result<(), ProjectionError> {
-    let failed = |message: String| ProjectionError::new(bucket, message);
-    let store = link.js.get_key_value(bucket).await.map_err(|e| failed(e.to_string()))?;
-    let mut entries = store.watch_with_history(">").await.map_err(|e| failed(e.to_string()))?;
-    if store.stream.cached_info().state.messages == 0 {
-        caught_up();
-    }
-    while let Some(entry) = entries.next().await {
-        let entry = entry.map_err(|e| failed(e.to_string()))?;
-        take(&entry);
-        if entry.delta == 0 {
+) -> Result<(), BucketError> {
+    // The configuration's bucket remembers what was in force before.
+    let begin = if bucket == subject::CONFIG_BUCKET { Begin::Newest } else { Begin::Everything };
+    let mut changes = Bucket::new(link.clone(), bucket).changes(begin).await?;
+    loop {
+        if changes.is_caught_up() {
             caught_up();
         }
+        take(&changes.next().await?);
     }
-    Ok(())
 }

@@ -106,6 +106,7 @@ pub async fn declare(link: &Link, options: &StreamOptions) -> Result<(), Declare
         stream::Config {
             subjects: vec![subject::REPLAYS_SUBJECTS.to_owned()],
             max_age: options.requests_max_age,
+            republish: Some(told(subject::REPLAYS_SUBJECTS, subject::REPLAYS_STREAM)),
             ..base.clone()
         },
     )
@@ -137,6 +138,7 @@ pub async fn declare(link: &Link, options: &StreamOptions) -> Result<(), Declare
             max_age,
             storage: stream::StorageType::File,
             num_replicas: replicas,
+            republish: Some(told(&format!("$KV.{name}.>"), name)),
             ..kv::Config::default()
         };
         let made = link.js.create_or_update_key_value(config).await;
@@ -144,6 +146,11 @@ pub async fn declare(link: &Link, options: &StreamOptions) -> Result<(), Declare
     }
     objects(link, options, subject::BODIES_BUCKET).await?;
     objects(link, options, subject::RESULTS_BUCKET).await
+}
+
+/// Whoever listens is told what a stream has stored.
+fn told(source: &str, name: &str) -> stream::Republish {
+    stream::Republish { source: source.to_owned(), destination: subject::changes(name), headers_only: false }
 }
 
 /// An object store, and its stream where that exists: the client has no call that changes one.
