@@ -1,8 +1,7 @@
-//! The check of a key: what it finds, and what it costs. The time is measured by hand, in release:
+//! The check of a key: what it finds, and what it costs. The CPU time is measured by hand, in release (Linux tells it):
 //! `cargo test -p ingress --release --lib -- --ignored --nocapture key_check`.
 
 use std::io::Write;
-use std::time::Instant;
 
 use http::HeaderValue;
 use proto::config::{Config, Model, Project, Provider, ProviderKind, Strategy, Target};
@@ -118,6 +117,12 @@ async fn the_key_itself_is_told_before_its_project() {
     }
 }
 
+/// What this thread has run, whatever else the machine was doing.
+fn cpu_ns() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
 #[tokio::test]
 #[ignore = "measures time: run by hand, in release"]
 async fn key_check_on_a_warm_key() {
@@ -125,11 +130,11 @@ async fn key_check_on_a_warm_key() {
         let scene = Scene::new(limited).await;
         let mut least = f64::MAX;
         for _ in 0..ROUNDS {
-            let began = Instant::now();
+            let began = cpu_ns();
             for _ in 0..CHECKS {
                 std::hint::black_box(scene.check().await.is_ok());
             }
-            least = least.min(began.elapsed().as_nanos() as f64 / f64::from(CHECKS));
+            least = least.min((cpu_ns() - began) as f64 / f64::from(CHECKS));
         }
         writeln!(std::io::stderr(), "{name}: {least:.0} ns").unwrap();
         assert!(least <= CHECK_NS_MAX, "{name}: {least} ns");
