@@ -21,7 +21,6 @@ mod overload;
 mod production;
 mod ready;
 mod retries;
-mod routing;
 mod streaming;
 mod tidy;
 mod up_alone;
