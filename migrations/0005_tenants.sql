@@ -131,8 +131,8 @@ CREATE TABLE config_drafts (
     edited_ms BIGINT NOT NULL
 );
 
--- How each version came into force: `kind` is publish, edit or rollback; `status` staged, active, superseded or
--- failed; `of_version` is what a rollback went back to.
+-- How each version came into force: `kind` is publish, edit or rollback; `status` staged, observed, active,
+-- superseded or failed; `of_version` is what a rollback went back to.
 CREATE TABLE publications (
     version BIGINT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -189,3 +189,12 @@ ALTER TABLE virtual_keys ADD COLUMN rotated_from TEXT;
 ALTER TABLE outbox ADD COLUMN version BIGINT;
 
 CREATE INDEX outbox_position ON outbox (position);
+
+-- What a file or the environment said, before it was merged with what was changed elsewhere; null for versions that
+-- came from neither. Versions of before were whole configurations and are in force as they stand.
+ALTER TABLE config_versions ADD COLUMN authored TEXT;
+
+INSERT INTO publications (version, kind, status, actor, staged_ms, ended_ms)
+SELECT version, 'publish', CASE WHEN version = (SELECT MAX(version) FROM config_versions) THEN 'active' ELSE 'superseded' END,
+    'system:' || source, published_ms, published_ms
+FROM config_versions;

@@ -48,6 +48,17 @@ pub enum Error {
         /// The limit.
         max: usize,
     },
+    /// The document says what cannot be.
+    #[error("the configuration has mistakes: {}", .0.join("; "))]
+    Invalid(Vec<String>),
+    /// A version that was published did not come into force.
+    #[error("version {version} did not come into force: {error}")]
+    NotInForce {
+        /// Its number.
+        version: u64,
+        /// Why not.
+        error: String,
+    },
     /// A stored document, record or event does not encode or decode.
     #[error("a stored document does not encode or decode")]
     Json(#[from] serde_json::Error),
@@ -120,6 +131,8 @@ impl Error {
             | Self::OtherSecret
             | Self::SecretTaken { .. }
             | Self::TooLarge { .. }
+            | Self::Invalid(_)
+            | Self::NotInForce { .. }
             | Self::Json(_)
             | Self::Random
             | Self::Cors(_)

@@ -20,6 +20,7 @@
 //! | `payload_keys` | the daily keys that payloads are sealed with |
 
 pub mod audit;
+mod check;
 mod config;
 mod credentials;
 pub mod defaults;
@@ -31,9 +32,11 @@ mod health;
 mod http;
 pub mod isolation;
 mod keys;
+mod merge;
 mod metrics;
 mod payload_keys;
 mod project;
+pub mod publishing;
 mod retention;
 mod run;
 pub mod sealed;

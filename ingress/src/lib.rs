@@ -57,6 +57,7 @@ use std::sync::Arc;
 
 use async_nats::Subscriber;
 use proto::nats::Link;
+use proto::nats::presence::Speaker;
 use proto::seal::Wrapper;
 use proto::secret::Pepper;
 use proto::subject;
@@ -121,6 +122,13 @@ pub async fn run(
         dispatcher::run(&a, replies, asks).await;
         "dispatcher"
     });
+    let speaker = Speaker::new(link.clone(), "ingress", app.ingress);
+    let (a, said) = (Arc::clone(&app), speaker.clone());
+    tasks.spawn(async move {
+        // What it can read it can serve.
+        said.run(&a.projection, |_, _| std::future::ready(Ok(()))).await;
+        "the presence of this process"
+    });
     let mut sender = JoinSet::new();
     sender.spawn(outgoing.run(link, halt.clone()));
 
@@ -131,6 +139,7 @@ pub async fn run(
     halt.cancel();
     while sender.join_next().await.is_some() {}
     tasks.shutdown().await;
+    speaker.leave().await;
     served
 }
 

@@ -51,7 +51,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use proto::canonical::Carrier;
+use proto::config::{Config as Document, SecretRef};
 use proto::hpke::OpeningKeys;
+use proto::nats::presence::Speaker;
 use proto::nats::{Link, Projection, Replays, Results, wait_declared};
 use proto::seal::Wrapper;
 use proto::subject;
@@ -190,6 +192,7 @@ pub async fn run(
     helpers.spawn(vault(Arc::clone(&worker), ended.clone()));
     helpers.spawn(probe::answer(Arc::clone(&worker), ended.clone()));
     helpers.spawn(probe::probe(Arc::clone(&worker), ended.clone()));
+    helpers.spawn(say(Arc::clone(&worker), ended.clone()));
     helpers.spawn(keeper::keep(Arc::clone(&worker), ended.clone()));
     helpers.spawn(beat::beat(Arc::clone(&worker), ended.clone()));
     helpers.spawn(beat::listen(Arc::clone(&worker), cancels, ended.clone()));
@@ -242,6 +245,38 @@ async fn switches_known(worker: &Worker) {
     if tokio::time::timeout(SWITCHES_PATIENCE, known).await.is_err() {
         tracing::warn!("what is switched off is not known yet");
     }
+}
+
+/// Says what configuration this worker runs with, and whether it could run with the next one.
+async fn say(worker: Arc<Worker>, ended: CancellationToken) {
+    let speaker = Speaker::new(worker.link.clone(), "workers", worker.config.worker);
+    let judging = Arc::clone(&worker);
+    let judge = move |staged: Arc<Document>, current: Option<Arc<Document>>| {
+        let worker = Arc::clone(&judging);
+        async move {
+            worker.upstreams.judge(&staged, current.as_deref()).await?;
+            sealed(&worker, &staged, current.as_deref())
+        }
+    };
+    tokio::select! {
+        () = speaker.run(&worker.projection, judge) => {}
+        () = ended.cancelled() => {}
+    }
+    speaker.leave().await;
+}
+
+/// Whether the sealed credentials are known that new or changed providers name.
+fn sealed(worker: &Worker, staged: &Document, current: Option<&Document>) -> Result<(), String> {
+    for provider in staged.providers.iter().filter(|provider| !provider.disabled) {
+        let as_before = current.and_then(|current| current.provider(&provider.name)) == Some(provider);
+        if let Some(SecretRef::Credential(id)) = provider.api_key.as_ref().filter(|_| !as_before)
+            && worker.vault.get(id).is_none()
+        {
+            let name = &provider.name;
+            return Err(format!("provider {name} cannot be used: the credential {id} is not known"));
+        }
+    }
+    Ok(())
 }
 
 /// Lets running jobs finish, then leaves the rest to others.

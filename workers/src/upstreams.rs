@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use proto::config::{Config as Document, Project, Provider, ProviderKind, SecretRef, Strategy};
+use proto::guard::check_url;
 use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -109,6 +110,29 @@ impl Upstreams {
         let set = Arc::new(UpstreamSet { config: Arc::clone(document), by_name, projects, paced });
         self.current.store(Some(Arc::clone(&set)));
         set
+    }
+
+    /// Whether every provider could be called that `staged` has and the configuration in force has not, or has
+    /// otherwise. What cannot be called already is no reason against another change.
+    pub(crate) async fn judge(&self, staged: &Document, current: Option<&Document>) -> Result<(), String> {
+        let mut problems = Vec::new();
+        for provider in staged.providers.iter().filter(|provider| !provider.disabled) {
+            if current.and_then(|current| current.provider(&provider.name)) == Some(provider) {
+                continue;
+            }
+            if matches!(provider.api_key, Some(SecretRef::Credential(_))) {
+                // Opened when it is called; its address is the same for everybody.
+                let url = provider.base_url.as_deref();
+                let wrong = url.and_then(|url| check_url(url, provider.allow_private_network).err());
+                problems
+                    .extend(wrong.map(|wrong| format!("provider {} cannot be used: {wrong}", provider.name)));
+                continue;
+            }
+            if let Err(error) = self.build(provider).await {
+                problems.push(format!("provider {} cannot be used: {}", provider.name, chain(&error)));
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
     }
 
     async fn build(&self, provider: &Provider) -> Result<Upstream, UnusableError> {

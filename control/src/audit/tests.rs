@@ -3,6 +3,7 @@
 use ledger::Db;
 use proto::audit::ActorScope;
 use proto::nats::Link;
+use proto::nats::presence::Roster;
 use serde_json::json;
 
 use super::*;
@@ -179,7 +180,8 @@ async fn many_at_once(db: Db, link: Link) {
 }
 
 async fn copy(db: &Db, link: &Link) {
-    Projector::open(db.clone(), link.clone(), crate::Nudge::default()).await.unwrap().drain().await.unwrap();
+    let (nudge, roster) = (crate::Nudge::default(), Roster::default());
+    Projector::open(db.clone(), link.clone(), nudge, roster).await.unwrap().drain().await.unwrap();
 }
 
 async fn insert(db: &Db, record: &AuditRecord) {

@@ -16,7 +16,7 @@ mod tests;
 
 pub use crate::store::KeyLimits;
 pub use mistake::Mistake;
-pub(crate) use provider::address;
+pub(crate) use provider::{address, provider_address};
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -140,8 +140,7 @@ fn only(
 const WORD_BYTES_MAX: usize = 64;
 
 fn url(walk: &mut Walk<'_>, text: &Text<'_>, private: bool, versioned: bool) -> Option<String> {
-    let address = if versioned { address(text.value, private) } else { host(text.value, private) };
-    match address {
+    match provider_address(text.value, private, versioned) {
         Ok(address) => Some(address),
         Err(problem) => {
             text.wrong(&mut walk.mistakes, problem);
@@ -162,6 +161,11 @@ pub(crate) fn address(text: &str, private: bool) -> Result<String, String> {
         return Err("expected the address up to /v1, without /chat/completions".to_owned());
     }
     Ok(address)
+}
+
+/// The address of a provider of a kind whose paths the operator names (`versioned`), or we know.
+pub(crate) fn provider_address(text: &str, private: bool, versioned: bool) -> Result<String, String> {
+    if versioned { address(text, private) } else { host(text, private) }
 }
 
 /// The same for a vendor whose paths we know.

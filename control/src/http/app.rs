@@ -6,6 +6,7 @@ use axum::Router;
 use ledger::Db;
 use proto::config::Config;
 use proto::nats::Link;
+use proto::nats::presence::Roster;
 
 use super::sessions::Settings;
 use crate::error::Error;
@@ -28,6 +29,8 @@ pub struct Serve {
 pub(crate) struct App {
     /// Wakes the projector after a commit and waits for it.
     pub(crate) nudge: Nudge,
+    /// Every process of the deployment.
+    pub(crate) roster: Roster,
     /// SQL.
     pub(crate) db: Db,
     /// NATS.

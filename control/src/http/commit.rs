@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use http::StatusCode;
-use proto::audit::Actor;
+use proto::audit::{Actor, AuditOutcome};
 use proto::clock::now_ms;
 use proto::config::Config;
 use proto::subject::SWITCHES_BUCKET;
@@ -18,8 +18,9 @@ use super::context::Context;
 use super::{App, Problem};
 use crate::audit::{self, Act};
 use crate::error::Error;
+use crate::publishing;
 use crate::store::switches::{self, By};
-use crate::store::{self, Appended, Change, NewRow, Source, append, publish_change};
+use crate::store::{self, Appended, Change, NewRow, Source, append, publish_by};
 
 /// Whether something shall be in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -115,10 +116,19 @@ impl App {
             *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
             changed.then_some(document)
         };
-        publish_change(&self.db, &Change::Edit(&edit, &[]), Source::Api, &self.secrets, 0, now_ms()).await?;
-        let made = outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let edited = made.unwrap_or_else(|| Err(no_document()))?;
-        audit::record(&self.db, act.changed(edited.before, edited.after)).await?;
+        let actor = act.actor.to_string();
+        let by = store::By { kind: store::Kind::Edit, actor: &actor, note: None, of_version: None };
+        let change = Change::Edit(&edit, &[]);
+        let made = publish_by(&self.db, &change, Source::Api, by, &self.secrets, 0, now_ms()).await?;
+        let edited = outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let edited = edited.unwrap_or_else(|| Err(no_document()))?;
+        // What a process refuses does not come into force, and whoever asked for it is told.
+        let settled = publishing::settled(&self.db, Some(&self.nudge), made.version).await;
+        let refused = matches!(settled, Err(Error::NotInForce { .. }));
+        let act = act.changed(edited.before, edited.after);
+        let act = if refused { act.with_outcome(AuditOutcome::Failed) } else { act };
+        audit::record(&self.db, act).await?;
+        settled?;
         self.known(Appended { first: 0, last: i64::MAX }).await?;
         Ok(edited.value)
     }

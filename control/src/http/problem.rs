@@ -160,6 +160,14 @@ impl From<Error> for Problem {
             Error::TooLarge { bytes, max } => Self::invalid(format!(
                 "The configuration would be too large: {bytes} bytes when compiled, at most {max} are served."
             )),
+            Error::Invalid(problems) => {
+                let message = format!("The configuration has mistakes: {}.", problems.join("; "));
+                Self::invalid(message).with_details(serde_json::json!({ "errors": problems }))
+            }
+            Error::NotInForce { version, error } => Self::conflict(format!(
+                "Version {version} did not come into force, and the one before stays: {error}."
+            ))
+            .with_code("config_refused"),
             Error::SecretTaken { .. } => Self::conflict("That secret belongs to another key already."),
             Error::Sql { source: sqlx::Error::Database(ref error), .. } if error.is_unique_violation() => {
                 Self { cause: Some(cause), ..Self::conflict("That name or value is taken already.") }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::bucket::{self, Verdict, write};
 use super::{Projector, events, number, version_of};
 use crate::error::Error;
-use crate::store::{self, records};
+use crate::store::{publications, records};
 
 /// How long listing the keys of a bucket may take.
 const LIST_PATIENCE: Duration = Duration::from_secs(30);
@@ -22,15 +22,17 @@ impl Projector {
     /// The highest version that NATS has seen. A new version must be above it, or nobody would take it.
     pub(crate) async fn floor(&self) -> Result<u64, Error> {
         let current = bucket::read(&self.config, subject::CONFIG_KEY).await?;
+        let staged = bucket::read(&self.config, subject::CONFIG_STAGED).await?;
         let marked = bucket::read(&self.keys, subject::KEYS_PROJECTED).await?;
         let (_, event) = events::last(&self.link).await?;
-        Ok(version_of(current.as_deref()).max(number(marked.as_deref())).max(event))
+        let shown = version_of(current.as_deref()).max(version_of(staged.as_deref()));
+        Ok(shown.max(number(marked.as_deref())).max(event))
     }
 
-    /// Compares NATS with the newest version and puts again what is missing. Call it with an empty outbox. True if
+    /// Compares NATS with the version in force and puts again what is missing. Call it with an empty outbox. True if
     /// anything was missing.
     pub(crate) async fn restore(&self) -> Result<bool, Error> {
-        let Some(newest) = store::newest(&self.db).await? else { return Ok(false) };
+        let Some(newest) = publications::in_force(&self.db).await? else { return Ok(false) };
         let version = newest.version;
         let mut restored = false;
         let marked = bucket::read(&self.keys, subject::KEYS_PROJECTED).await?;

@@ -1,6 +1,7 @@
 //! The projector against a real nats-server: its order, its crashes, its rivals, and a NATS that lost everything.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use ledger::Db;
@@ -16,6 +17,20 @@ const SECRET_B: &str = "secret-b-0123456789";
 
 async fn put(db: &Db, draft: &Draft) -> Published {
     publish(db, draft, Source::File, &secrets('m'), 0, 1000).await.unwrap()
+}
+
+pub(super) async fn open(db: &Db, nats: &Nats) -> Projector {
+    open_with(db, nats, Nudge::default()).await
+}
+
+async fn open_with(db: &Db, nats: &Nats, nudge: Nudge) -> Projector {
+    let (link, roster) = (nats.link().await, Roster::default());
+    let (listening, bucket) = (roster.clone(), link.clone());
+    tokio::spawn(async move { listening.run(bucket).await });
+    while roster.all().is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Projector::open(db.clone(), link, nudge, roster).await.unwrap()
 }
 
 /// What NATS holds: version in force, mark, configuration events in order, keys by hash.
@@ -71,17 +86,17 @@ async fn killed_between_any_two_steps_it_ends_the_same() {
     let mut steps = 0;
     loop {
         // Each step is done by a new process: once up to the write, once more up to the mark.
-        let dying = Projector::open(db.clone(), nats.link().await, Nudge::default()).await.unwrap();
+        let dying = open(&db, &nats).await;
         let Some(row) = store::waiting(&db, 0).await.unwrap().into_iter().next() else { break };
         dying.perform(row.work.unwrap(), &row).await.unwrap();
         assert_order(&seen(&dying).await);
-        let next = Projector::open(db.clone(), nats.link().await, Nudge::default()).await.unwrap();
+        let next = open(&db, &nats).await;
         next.step(&row).await.unwrap();
         assert_order(&seen(&next).await);
         steps += 1;
     }
-    assert_eq!(steps, 10);
-    let projector = Projector::open(db, nats.link().await, Nudge::default()).await.unwrap();
+    assert_eq!(steps, 12);
+    let projector = open(&db, &nats).await;
     let end = seen(&projector).await;
     assert_eq!((end.current, end.mark, end.events.as_slice()), (2, 2, [1, 2].as_slice()));
     assert_eq!(end.keys.len(), 2);
@@ -95,9 +110,9 @@ async fn a_frozen_control_puts_nothing_back() {
     let nats = Nats::start();
     let (db, _dir) = sqlite().await;
     put(&db, &draft("m", &[("k", Some(SECRET_A))])).await;
-    let frozen = Projector::open(db.clone(), nats.link().await, Nudge::default()).await.unwrap();
+    let frozen = open(&db, &nats).await;
     let held = store::waiting(&db, 0).await.unwrap();
-    let rival = Projector::open(db.clone(), nats.link().await, Nudge::default()).await.unwrap();
+    let rival = open(&db, &nats).await;
     rival.drain().await.unwrap();
     put(&db, &draft("m", &[])).await;
     rival.drain().await.unwrap();
@@ -116,8 +131,8 @@ async fn rivals_at_once_do_everything_once() {
     for round in 0..5 {
         put(&db, &draft(&format!("m{round}"), &[("k", Some(&format!("secret-{round}-0123456789")))])).await;
     }
-    let one = Projector::open(db.clone(), nats.link().await, Nudge::default()).await.unwrap();
-    let two = Projector::open(db.clone(), nats.link().await, Nudge::default()).await.unwrap();
+    let one = open(&db, &nats).await;
+    let two = open(&db, &nats).await;
     let (a, b) = tokio::join!(one.drain(), two.drain());
     a.unwrap();
     b.unwrap();
@@ -131,15 +146,15 @@ async fn a_new_nats_is_given_everything_again() {
     let (db, _dir) = sqlite().await;
     let old = {
         let nats = Nats::start();
-        let projector = Projector::open(db.clone(), nats.link().await, Nudge::default()).await.unwrap();
+        let projector = open(&db, &nats).await;
         put(&db, &draft("m", &[("k", Some(SECRET_A)), ("l", Some(SECRET_B))])).await;
         put(&db, &draft("m", &[("k", Some(SECRET_A))])).await;
         projector.drain().await.unwrap();
         seen(&projector).await
     };
     let nats = Nats::start();
-    let projector = Projector::open(db, nats.link().await, Nudge::default()).await.unwrap();
-    assert_eq!(projector.drain().await.unwrap(), 0);
+    let projector = open(&db, &nats).await;
+    assert_eq!(projector.drain().await.unwrap(), Drained::default());
     assert!(projector.restore().await.unwrap());
     let new = seen(&projector).await;
     assert_eq!((new.current, new.mark, new.events.as_slice()), (2, 2, [2].as_slice()));
@@ -154,10 +169,10 @@ async fn keys_that_the_database_does_not_know_are_forgotten() {
     let (old, _dir) = sqlite().await;
     put(&old, &draft("m", &[("k", Some(SECRET_A))])).await;
     put(&old, &draft("n", &[("k", Some(SECRET_A))])).await;
-    Projector::open(old, nats.link().await, Nudge::default()).await.unwrap().drain().await.unwrap();
+    open(&old, &nats).await.drain().await.unwrap();
 
     let (new, _dir) = sqlite().await;
-    let projector = Projector::open(new.clone(), nats.link().await, Nudge::default()).await.unwrap();
+    let projector = open(&new, &nats).await;
     let floor = projector.floor().await.unwrap();
     assert_eq!(floor, 2);
     assert_eq!(projector.forget_unknown().await.unwrap(), 1);
@@ -206,7 +221,7 @@ async fn switches_credentials_and_sessions_are_put_back_too() {
     let rows = tenants(&db, &session).await;
     for empty in [false, true] {
         let nats = Nats::start();
-        let projector = Projector::open(db.clone(), nats.link().await, Nudge::default()).await.unwrap();
+        let projector = open(&db, &nats).await;
         projector.drain().await.unwrap();
         assert!(!store::any_waiting(&db, rows).await.unwrap());
         projector.restore().await.unwrap();
@@ -234,12 +249,11 @@ async fn whoever_commits_waits_for_its_rows_alone() {
     let nats = Nats::start();
     let (db, _dir) = sqlite().await;
     let nudge = Nudge::default();
-    let projector = Projector::open(db.clone(), nats.link().await, nudge.clone()).await.unwrap();
+    let projector = open_with(&db, &nats, nudge.clone()).await;
     put(&db, &draft("m", &[])).await;
     let rows = tenants(&db, &hash("session")).await;
     assert!(!nudge.wait_done(&db, rows).await.unwrap(), "nobody projects");
     let woken = async {
-        nudge.woken().await;
         nudge.woken().await;
         projector.drain().await.unwrap();
     };

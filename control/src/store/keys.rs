@@ -9,12 +9,13 @@ use proto::event::RouteMode;
 use proto::id::Token;
 use proto::secret::{Secret, random_secret};
 use proto::subject::KEYS_BUCKET;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 
 use super::outbox::NewRow;
+use super::publications::KeysBefore;
 use super::publish::GeneratedKey;
 use super::{Source, stored};
 use crate::Secrets;
@@ -28,7 +29,7 @@ const SHOWN_CHARS: usize = 10;
 const SHOWN_OF_MIN: usize = 40;
 
 /// A stored key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeyRow {
     pub(crate) id: String,
     pub(crate) project: String,
@@ -46,7 +47,7 @@ pub(crate) struct KeyRow {
 }
 
 /// What a key may do beyond its project, and how it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct KeyLimits {
     /// The beginning of its secret, to know it by; empty where none of it may be shown.
     pub prefix: String,
@@ -175,6 +176,11 @@ impl Plan {
         Ok(())
     }
 
+    /// What the keys were and are, to go back to if need be.
+    pub(super) fn before(&self) -> KeysBefore {
+        KeysBefore { old: self.old.clone(), put: self.put.clone() }
+    }
+
     /// What the bucket must learn: hashes that are gone, then the new records.
     pub(super) fn outbox(&self) -> Result<Vec<NewRow>, Error> {
         let kept: BTreeSet<&str> = self.put.iter().map(|row| row.hash.as_str()).collect();
@@ -199,9 +205,30 @@ fn secret_taken(row: &KeyRow) -> Error {
 
 /// Adds a key.
 pub(crate) async fn insert(tx: &mut Transaction<'static, Any>, row: &KeyRow) -> Result<(), Error> {
+    insert_by(tx, include_str!("sql/insert_key.sql"), row).await
+}
+
+/// Makes the keys what they were before a version that does not come into force. What was changed since stays.
+pub(super) async fn bring_back(tx: &mut Transaction<'static, Any>, before: &KeysBefore) -> Result<(), Error> {
+    for row in &before.put {
+        let query = sqlx::query(include_str!("sql/delete_key_if.sql")).bind(&row.id).bind(&row.hash);
+        let query = query.bind(i64::from(row.revoked));
+        query.execute(&mut **tx).await.map_err(Error::sql("bring the keys back"))?;
+    }
+    for row in &before.old {
+        insert_by(tx, include_str!("sql/bring_back_key.sql"), row).await?;
+    }
+    Ok(())
+}
+
+async fn insert_by(
+    tx: &mut Transaction<'static, Any>,
+    statement: &'static str,
+    row: &KeyRow,
+) -> Result<(), Error> {
     let limits = &row.limits;
     let list = |list: Option<serde_json::Result<String>>| list.transpose();
-    sqlx::query(include_str!("sql/insert_key.sql"))
+    sqlx::query(statement)
         .bind(&row.id)
         .bind(&row.project)
         .bind(&row.name)

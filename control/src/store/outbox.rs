@@ -24,12 +24,16 @@ pub(crate) enum Work {
     MarkKeys,
     /// Publish the payload as an event.
     Event,
+    /// Show the version to every process, and go on when all of them can run with it. The payload tells what its keys
+    /// were before.
+    Stage,
     /// Put the payload as the configuration in force.
     PutConfig,
 }
 
 impl Work {
-    const ALL: [Self; 5] = [Self::Put, Self::Delete, Self::MarkKeys, Self::Event, Self::PutConfig];
+    const ALL: [Self; 6] =
+        [Self::Put, Self::Delete, Self::MarkKeys, Self::Event, Self::Stage, Self::PutConfig];
 
     /// The work as a column and metric label.
     pub(crate) fn as_str(self) -> &'static str {
@@ -38,6 +42,7 @@ impl Work {
             Self::Delete => "delete",
             Self::MarkKeys => "mark_keys",
             Self::Event => "event",
+            Self::Stage => "stage",
             Self::PutConfig => "put_config",
         }
     }
@@ -86,6 +91,11 @@ impl NewRow {
     pub(super) fn mark_keys(version: u64) -> Self {
         let target = format!("{}/{}", subject::KEYS_BUCKET, subject::KEYS_PROJECTED);
         Self::new(Work::MarkKeys, target, version.to_string())
+    }
+
+    /// Every process shall look at the version.
+    pub(super) fn stage(before: String) -> Self {
+        Self::new(Work::Stage, format!("{}/{}", subject::CONFIG_BUCKET, subject::CONFIG_STAGED), before)
     }
 
     /// This document is in force.

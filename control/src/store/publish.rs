@@ -12,10 +12,11 @@ use sqlx::{Any, Row, Transaction};
 
 use super::keys::{self, Plan};
 use super::outbox::{self, NewRow};
+use super::publications::{self, By, KeysBefore, Kind};
 use super::{Version, begin, stored, version};
-use crate::Secrets;
 use crate::error::Error;
 use crate::file::{Draft, DraftKey};
+use crate::{Secrets, check, merge};
 
 /// The largest compiled document, in bytes: with its envelope as an event it must fit a message of 1 MiB.
 const DOCUMENT_BYTES_MAX: usize = 900_000;
@@ -36,7 +37,7 @@ pub enum Source {
     Default,
     /// The example project, added to the version before.
     Demo,
-    /// The admin or developer API: an edit of the version before.
+    /// An API: an edit of the version before, or a draft merged with it.
     Api,
 }
 
@@ -136,8 +137,24 @@ pub(crate) async fn publish_change(
     floor: u64,
     now_ms: u64,
 ) -> Result<Published, Error> {
+    let kind = if matches!(change, Change::Edit(..)) { Kind::Edit } else { Kind::Publish };
+    let actor = format!("system:{}", source.as_str());
+    let by = By { kind, actor: &actor, note: None, of_version: None };
+    publish_by(db, change, source, by, secrets, floor, now_ms).await
+}
+
+/// The same, as somebody.
+pub(crate) async fn publish_by(
+    db: &Db,
+    change: &Change<'_>,
+    source: Source,
+    by: By<'_>,
+    secrets: &Secrets,
+    floor: u64,
+    now_ms: u64,
+) -> Result<Published, Error> {
     for again in 1..=TRIES {
-        match once(db, change, source, secrets, floor, now_ms).await {
+        match once(db, change, source, by, secrets, floor, now_ms).await {
             Err(error) if error.is_conflict() => {
                 tracing::debug!(again, "another publication came in between");
                 tokio::time::sleep(RETRY_DELAY * again).await;
@@ -152,44 +169,58 @@ async fn once(
     db: &Db,
     change: &Change<'_>,
     source: Source,
+    by: By<'_>,
     secrets: &Secrets,
     floor: u64,
     now_ms: u64,
 ) -> Result<Published, Error> {
     let mut tx = begin(db).await?;
+    // Whoever publishes waits here for whoever else does, and begins with what that one left.
+    outbox::lock(&mut tx).await?;
     check_pepper(&mut tx, secrets).await?;
     let newest = read_version(&mut tx, include_str!("sql/newest_version.sql")).await?;
     let current = newest.as_ref().map_or(0, |newest| newest.version);
-    let Some((config, digest)) = changed(&mut tx, change, source, secrets, floor, newest.as_ref()).await?
-    else {
+    let Some(made) = changed(&mut tx, change, source, secrets, floor, newest.as_ref()).await? else {
         tx.rollback().await.map_err(Error::sql("end a transaction"))?;
         return Ok(Published { version: current, unchanged: true, generated: Vec::new() });
     };
-    let config = Config { version: current.max(floor) + 1, published_ms: now_ms, ..priced(config) };
+    let row = sqlx::query(include_str!("sql/highest_version.sql")).fetch_one(&mut *tx).await;
+    let highest: i64 =
+        row.and_then(|row| row.try_get("version")).map_err(Error::sql("read the highest version"))?;
+    let highest = u64::try_from(highest).unwrap_or_default();
+    let version = highest.max(floor) + 1;
+    let config = Config { version, published_ms: now_ms, ..priced(made.config) };
+    let problems = check::errors(&config);
+    if !problems.is_empty() {
+        return Err(Error::Invalid(problems));
+    }
     let document = serde_json::to_string(&config)?;
     if document.len() > DOCUMENT_BYTES_MAX {
         return Err(Error::TooLarge { bytes: document.len(), max: DOCUMENT_BYTES_MAX });
     }
-    // First of all writes: of several publishers the primary key lets one through, and the others start again.
+    // The primary key lets one publisher through even where nobody waited.
     sqlx::query(include_str!("sql/insert_version.sql"))
-        .bind(stored(config.version))
+        .bind(stored(version))
         .bind(stored(now_ms))
-        .bind(change.source_name(source, newest.as_ref()))
+        .bind(change.source_name(source, newest.as_ref()).to_owned())
         .bind(&document)
-        .bind(digest)
+        .bind(made.digest)
+        .bind(made.authored.map(|authored| serde_json::to_string(&authored)).transpose()?)
         .execute(&mut *tx)
         .await
         .map_err(Error::sql("store a version"))?;
-    let (mut rows, generated) = match change.keys() {
+    publications::insert(&mut tx, version, by, now_ms).await?;
+    let (before, mut key_rows, generated) = match change.keys() {
         Some(wanted) => {
             let existing = keys::existing(&mut tx, wanted, secrets).await?;
             let plan = Plan::new(existing, wanted, source, secrets, now_ms)?;
             plan.apply(&mut tx).await?;
-            (plan.outbox()?, plan.generated)
+            (plan.before(), plan.outbox()?, plan.generated)
         }
-        None => (Vec::new(), Vec::new()),
+        None => (KeysBefore::default(), Vec::new(), Vec::new()),
     };
-    let version = config.version;
+    let mut rows = vec![NewRow::stage(serde_json::to_string(&before)?)];
+    rows.append(&mut key_rows);
     rows.push(NewRow::mark_keys(version));
     rows.push(NewRow::event(&Event::Config(config))?);
     rows.push(NewRow::put_config(document));
@@ -211,7 +242,15 @@ fn priced(config: Config) -> Config {
     Config { prices, ..config }
 }
 
-/// The document that the change makes, with its digest; `None` if nothing changes.
+/// What a change makes of the newest version.
+struct Made {
+    config: Config,
+    digest: String,
+    /// What a file or the environment said, before it was merged.
+    authored: Option<Config>,
+}
+
+/// What the change makes; `None` if nothing changes.
 async fn changed(
     tx: &mut Transaction<'static, Any>,
     change: &Change<'_>,
@@ -219,25 +258,35 @@ async fn changed(
     secrets: &Secrets,
     floor: u64,
     newest: Option<&Version>,
-) -> Result<Option<(Config, String)>, Error> {
+) -> Result<Option<Made>, Error> {
     match (change, newest) {
         (Change::Base(draft), newest) => {
             let digest = digest(draft, secrets)?;
             let base = read_version(tx, include_str!("sql/newest_base.sql")).await?;
-            let same = base.is_some_and(|base| base.source == source.as_str() && base.digest == digest);
+            let same =
+                base.as_ref().is_some_and(|base| base.source == source.as_str() && base.digest == digest);
             // A number that NATS has seen already would never come into force there.
             let reachable = newest.is_some_and(|newest| newest.version >= floor);
             if same && reachable {
                 return Ok(None);
             }
-            Ok(Some((carry(tx, draft.config.clone(), newest).await?, digest)))
+            let authored = Some(draft.config.clone());
+            let merged = match (newest, base) {
+                (Some(newest), Some(base)) => {
+                    let last = base.authored.as_ref().unwrap_or(&base.config);
+                    merge::documents(&newest.config, last, &draft.config)?
+                }
+                _ => draft.config.clone(),
+            };
+            Ok(Some(Made { config: carry(tx, merged, newest).await?, digest, authored }))
         }
         (Change::Edit(edit, _), Some(newest)) => {
-            let same = newest.digest.clone();
-            Ok(edit(newest.config.clone()).map(|config| (config, same)))
+            let digest = newest.digest.clone();
+            Ok(edit(newest.config.clone()).map(|config| Made { config, digest, authored: None }))
         }
         (Change::Again, Some(newest)) if newest.version < floor => {
-            Ok(Some((newest.config.clone(), newest.digest.clone())))
+            let (config, digest) = (newest.config.clone(), newest.digest.clone());
+            Ok(Some(Made { config, digest, authored: newest.authored.clone() }))
         }
         (Change::Edit(..) | Change::Again, _) => Ok(None),
     }

@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Seed(SeedArgs),
     /// Show what happened to requests, from the streams and the books
     Replay(ReplayArgs),
+    /// Look at, publish and go back to versions of the configuration
+    Config(ConfigArgs),
     /// Derive every balance again from the events and compare
     Reconcile(ReconcileArgs),
     /// Check that the environment of a hosted deployment is complete and safe
@@ -234,6 +236,99 @@ pub(crate) struct ReplayArgs {
     pub(crate) output: JsonArgs,
 }
 
+/// `forebay config`.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+/// What can be done with the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say what a file would do; nothing is changed
+    Preview {
+        /// The configuration file
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: JsonArgs,
+    },
+    /// Compare two versions, or the one in force with a file
+    Diff {
+        /// The configuration file to compare with
+        #[arg(conflicts_with = "to")]
+        file: Option<PathBuf>,
+        /// The version before [default: the one in force]
+        #[arg(long, value_name = "VERSION")]
+        from: Option<u64>,
+        /// The version after [default: the one in force]
+        #[arg(long, value_name = "VERSION")]
+        to: Option<u64>,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: JsonArgs,
+    },
+    /// Publish a file, if it says something else than what was last published from a file
+    ///
+    /// Objects are matched by name; what was made over the API stays. Needs SECRET_ENCRYPTION_KEY, as `seed` does.
+    Publish {
+        /// The configuration file
+        file: PathBuf,
+        /// A note for the history
+        #[arg(long)]
+        note: Option<String>,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: JsonArgs,
+    },
+    /// List what was published, the newest first
+    History {
+        /// The most publications to list
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=256))]
+        limit: u32,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: JsonArgs,
+    },
+    /// Publish an older version again
+    Rollback {
+        /// The version
+        version: u64,
+        /// A note for the history
+        #[arg(long)]
+        note: Option<String>,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: JsonArgs,
+    },
+    /// Show every process with the version it runs with; fails if one that runs has another
+    Status {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: JsonArgs,
+    },
+}
+
+impl ConfigCommand {
+    fn json(&self) -> bool {
+        match self {
+            Self::Preview { output, .. }
+            | Self::Diff { output, .. }
+            | Self::Publish { output, .. }
+            | Self::History { output, .. }
+            | Self::Rollback { output, .. }
+            | Self::Status { output, .. } => output.json,
+        }
+    }
+}
+
 /// `forebay reconcile`.
 #[derive(Debug, Args)]
 pub(crate) struct ReconcileArgs {
@@ -342,6 +437,7 @@ impl Command {
             Self::Demo(args) => args.json,
             Self::Seed(args) => args.output.json,
             Self::Replay(args) => args.output.json,
+            Self::Config(args) => args.command.json(),
             Self::Reconcile(args) => args.output.json,
             Self::VerifyEnv(args) => args.json,
             Self::Credentials(command) => command.args().output.json,

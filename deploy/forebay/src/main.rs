@@ -9,7 +9,7 @@
 //! | [`stack`], [`role`] | the roles' threads, the order they start and stop in |
 //! | [`nats_server`] | the child: found, fetched, started, recognised after a crash |
 //! | [`data_dir`], [`endpoint`], [`secrets`], [`keys`], [`private_file`] | what is kept on disk |
-//! | [`demo`], [`replay`], [`reconcile`], [`audit`], [`isolation`], [`credentials`], [`verify_env`], [`database`] | the commands that report or prepare |
+//! | [`demo`], [`versions`], [`replay`], [`reconcile`], [`audit`], [`isolation`], [`credentials`], [`verify_env`], [`database`] | the commands that report or prepare |
 //! | [`ops`], [`telemetry`], [`shutdown`], [`connect`], [`output`] | what every process needs |
 //!
 //! Errors are `anyhow` here and nowhere below: they end as sentences for whoever typed the command.
@@ -38,6 +38,7 @@ mod stack;
 mod telemetry;
 mod up;
 mod verify_env;
+mod versions;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -97,6 +98,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => database::migrate(&args.database_url).await,
         Command::Seed(args) => database::seed(args).await,
         Command::Replay(args) => replay::run(args).await.map(verdict),
+        Command::Config(args) => versions::run(args).await.map(verdict),
         Command::Reconcile(args) => reconcile::run(args).await.map(verdict),
         Command::VerifyEnv(args) => verify_env::run(args.json).map(verdict),
         Command::Credentials(command) => credentials::run(command).await.map(verdict),

@@ -1,6 +1,7 @@
 //! The control plane over real sockets, on both engines.
 
 mod admin;
+mod config;
 mod doors;
 mod keys;
 mod objects;

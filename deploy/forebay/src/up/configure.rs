@@ -69,6 +69,11 @@ pub(crate) fn cors_origins() -> Vec<String> {
     listed.split(',').map(|origin| origin.trim().to_owned()).filter(|origin| !origin.is_empty()).collect()
 }
 
+/// The same, for what is to be done with it at once.
+pub(crate) fn compile_file(file: &Path) -> anyhow::Result<Draft> {
+    compile(&control::Config { file: Some(file.to_owned()), ..control::Config::from_env() })
+}
+
 impl Configured {
     /// How control runs with it.
     pub(crate) fn control(

@@ -1,0 +1,1 @@
+DELETE FROM config_drafts WHERE id = 'draft'

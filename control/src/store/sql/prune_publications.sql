@@ -1,0 +1,1 @@
+DELETE FROM publications WHERE version NOT IN (SELECT version FROM config_versions)

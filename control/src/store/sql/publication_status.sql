@@ -1,0 +1,1 @@
+SELECT status FROM publications WHERE version = $1

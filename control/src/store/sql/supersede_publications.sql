@@ -1,0 +1,1 @@
+UPDATE publications SET status = 'superseded' WHERE status = 'active' AND version < $1
