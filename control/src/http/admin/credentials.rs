@@ -89,7 +89,7 @@ struct CredentialChange {
 /// The secret that takes the place of another.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Rotation {
+struct CredentialRotation {
     /// The new secret.
     #[schema(min_length = 8, max_length = 4096)]
     api_key: String,
@@ -319,7 +319,7 @@ async fn rotate(
     admin: Admin,
     context: Context,
     Segments(id): Segments<String>,
-    Body(body): Body<Rotation>,
+    Body(body): Body<CredentialRotation>,
 ) -> Result<(StatusCode, Json<CredentialView>), Problem> {
     let old = found(&app, id).await?;
     if old.record.owner != Owner::Platform {

@@ -27,7 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// A developer to be taken in.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewDeveloper {
+struct DeveloperToTakeIn {
     /// Their name.
     #[schema(min_length = 1, max_length = 128)]
     name: String,
@@ -38,7 +38,7 @@ struct NewDeveloper {
 
 /// A developer.
 #[derive(Debug, Serialize, ToSchema)]
-struct DeveloperView {
+struct TakenInDeveloper {
     id: String,
     name: String,
     email: String,
@@ -49,13 +49,13 @@ struct DeveloperView {
 
 /// Takes a developer in
 #[utoipa::path(post, path = "/v1/developers", tag = "developer",
-    responses((status = 201, description = "The developer", body = DeveloperView)))]
+    responses((status = 201, description = "The developer", body = TakenInDeveloper)))]
 async fn create(
     State(app): State<App>,
     caller: Admin,
     context: Context,
-    Body(body): Body<NewDeveloper>,
-) -> Result<(StatusCode, Json<DeveloperView>), Problem> {
+    Body(body): Body<DeveloperToTakeIn>,
+) -> Result<(StatusCode, Json<TakenInDeveloper>), Problem> {
     checked("name", &body.name, 1..=128)?;
     checked("email", &body.email, 3..=320)?;
     let (user, host) = body.email.split_once('@').unwrap_or_default();
@@ -77,7 +77,7 @@ async fn create(
     let shown = json!({ "name": tenant.name, "email": tenant.email });
     let act = Act::new(caller.actor(), "developer.create").on(&tenant.id).changed(None, Some(shown));
     app.commit(tx, &[], act.of_developer(Some(tenant.id.clone())).asked_by(Some(context.id))).await?;
-    let view = DeveloperView {
+    let view = TakenInDeveloper {
         id: tenant.id,
         name: tenant.name,
         email: tenant.email,

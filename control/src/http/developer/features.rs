@@ -31,7 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// A feature to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewFeature {
+struct NewAppFeature {
     /// Its name within the app: letters, digits, `_`, `.`, `:` and `-`, at most 128.
     #[schema(pattern = "^[a-zA-Z0-9_.:-]+$", max_length = 128)]
     feature_key: String,
@@ -47,7 +47,7 @@ struct NewFeature {
 /// What shall be different. What is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct FeatureChange {
+struct AppFeatureChange {
     display_name: Option<String>,
     policy: Option<Value>,
     pricing: Option<Value>,
@@ -57,7 +57,7 @@ struct FeatureChange {
 
 /// A feature.
 #[derive(Debug, Serialize, ToSchema)]
-struct FeatureView {
+struct AppFeatureView {
     id: String,
     public_app_id: String,
     feature_key: String,
@@ -67,7 +67,7 @@ struct FeatureView {
     status: Status,
 }
 
-impl FeatureView {
+impl AppFeatureView {
     fn of(app: &Project, feature: &Feature, status: Status) -> Self {
         Self {
             id: switch_id(app, &feature.key),
@@ -90,23 +90,23 @@ fn switch_id(app: &Project, key: &str) -> String {
     format!("{}/{key}", app.name)
 }
 
-async fn view(app: &App, project: &Project, key: &str) -> Result<FeatureView, Problem> {
+async fn view(app: &App, project: &Project, key: &str) -> Result<AppFeatureView, Problem> {
     let feature = project.feature(key).ok_or_else(feature_not_found)?;
     let off = switches::get(&app.db, SwitchKind::Feature, &switch_id(project, key)).await?;
-    Ok(FeatureView::of(project, feature, Status::of(off.as_ref())))
+    Ok(AppFeatureView::of(project, feature, Status::of(off.as_ref())))
 }
 
 /// Makes a feature
 #[utoipa::path(post, path = "/v1/developer/apps/{publicAppId}/features", tag = "developer",
     params(("publicAppId" = String, Path, description = "The app's public id")),
-    responses((status = 201, description = "The feature", body = FeatureView)))]
+    responses((status = 201, description = "The feature", body = AppFeatureView)))]
 async fn create(
     State(app): State<App>,
     caller: Developer,
     context: Context,
     Segments(id): Segments<String>,
-    Body(body): Body<NewFeature>,
-) -> Result<(StatusCode, Json<FeatureView>), Problem> {
+    Body(body): Body<NewAppFeature>,
+) -> Result<(StatusCode, Json<AppFeatureView>), Problem> {
     let key_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
     if !(1..=KEY_MAX).contains(&body.feature_key.len()) || !body.feature_key.chars().all(key_char) {
         let message = "`feature_key` must be 1 to 128 letters, digits, `_`, `.`, `:` or `-`.";
@@ -131,7 +131,7 @@ async fn create(
                 return Err(Problem::conflict(format!("An app has at most {FEATURES_MAX} features.")));
             }
             project.features.push(feature.clone());
-            let after = FeatureView::of(project, &feature, Status::Active).json();
+            let after = AppFeatureView::of(project, &feature, Status::Active).json();
             Ok(Edited { value: project.clone(), before: None, after: Some(after) })
         })
         .await?;
@@ -141,31 +141,31 @@ async fn create(
 /// Lists the features of an app
 #[utoipa::path(get, path = "/v1/developer/apps/{publicAppId}/features", tag = "developer",
     params(("publicAppId" = String, Path, description = "The app's public id"), PageParams),
-    responses((status = 200, description = "The features", body = Page<FeatureView>)))]
+    responses((status = 200, description = "The features", body = Page<AppFeatureView>)))]
 async fn list(
     State(app): State<App>,
     caller: Developer,
     Segments(id): Segments<String>,
     Params(params): Params<PageParams>,
-) -> Result<Json<Page<FeatureView>>, Problem> {
+) -> Result<Json<Page<AppFeatureView>>, Problem> {
     let paging = params.paging()?;
     let project = current_app(&app, &caller, &id).await?;
     let off = switches::of_kind(&app.db, SwitchKind::Feature).await?;
     let page = paging.page_of(project.features.iter().collect(), |feature| feature.key.clone());
     let status = |key: &str| Status::of(off.iter().find(|off| off.id == switch_id(&project, key)));
-    Ok(Json(page.map(|feature| FeatureView::of(&project, feature, status(&feature.key)))))
+    Ok(Json(page.map(|feature| AppFeatureView::of(&project, feature, status(&feature.key)))))
 }
 
 /// Shows a feature
 #[utoipa::path(get, path = "/v1/developer/apps/{publicAppId}/features/{featureKey}", tag = "developer",
     params(("publicAppId" = String, Path, description = "The app's public id"),
         ("featureKey" = String, Path, description = "The feature's key")),
-    responses((status = 200, description = "The feature", body = FeatureView)))]
+    responses((status = 200, description = "The feature", body = AppFeatureView)))]
 async fn show(
     State(app): State<App>,
     caller: Developer,
     Segments((id, key)): Segments<(String, String)>,
-) -> Result<Json<FeatureView>, Problem> {
+) -> Result<Json<AppFeatureView>, Problem> {
     let project = current_app(&app, &caller, &id).await?;
     Ok(Json(view(&app, &project, &key).await?))
 }
@@ -174,14 +174,14 @@ async fn show(
 #[utoipa::path(patch, path = "/v1/developer/apps/{publicAppId}/features/{featureKey}", tag = "developer",
     params(("publicAppId" = String, Path, description = "The app's public id"),
         ("featureKey" = String, Path, description = "The feature's key")),
-    responses((status = 200, description = "The feature as it is now", body = FeatureView)))]
+    responses((status = 200, description = "The feature as it is now", body = AppFeatureView)))]
 async fn change(
     State(app): State<App>,
     caller: Developer,
     context: Context,
     Segments((id, key)): Segments<(String, String)>,
-    Body(wish): Body<FeatureChange>,
-) -> Result<Json<FeatureView>, Problem> {
+    Body(wish): Body<AppFeatureChange>,
+) -> Result<Json<AppFeatureView>, Problem> {
     check(wish.display_name.as_deref(), wish.policy.as_ref(), wish.pricing.as_ref())?;
     let project = current_app(&app, &caller, &id).await?;
     let before = view(&app, &project, &key).await?;
@@ -225,13 +225,13 @@ async fn change(
 #[utoipa::path(delete, path = "/v1/developer/apps/{publicAppId}/features/{featureKey}", tag = "developer",
     params(("publicAppId" = String, Path, description = "The app's public id"),
         ("featureKey" = String, Path, description = "The feature's key")),
-    responses((status = 200, description = "The feature as it was", body = FeatureView)))]
+    responses((status = 200, description = "The feature as it was", body = AppFeatureView)))]
 async fn remove(
     State(app): State<App>,
     caller: Developer,
     context: Context,
     Segments((id, key)): Segments<(String, String)>,
-) -> Result<Json<FeatureView>, Problem> {
+) -> Result<Json<AppFeatureView>, Problem> {
     let project = current_app(&app, &caller, &id).await?;
     let before = view(&app, &project, &key).await?;
     let done = act(&caller, &context, "feature.delete", project.developer.as_ref()).on(&before.id);

@@ -14,6 +14,7 @@ use super::shape::{by, current_app, invalid_app, names_of};
 use crate::http::auth::Developer;
 use crate::http::context::Context;
 use crate::http::page::{Page, Paging};
+use crate::http::problem::ErrorBody;
 use crate::http::provider_keys::{self as keys, Keeper, NewProviderKey, ProviderKeyView};
 use crate::http::read::{Body, Params, Segments};
 use crate::http::{App, Problem};
@@ -108,7 +109,8 @@ async fn create(
 
 /// Lists the provider keys of an app, masked
 #[utoipa::path(get, path = "/v1/developer/provider-keys", tag = "developer", params(Which),
-    responses((status = 200, description = "The keys, masked", body = Page<ProviderKeyView>)))]
+    responses((status = 200, description = "The keys, masked", body = Page<ProviderKeyView>),
+        (status = 404, description = "There is no such app", body = ErrorBody)))]
 async fn list(
     State(app): State<App>,
     caller: Developer,

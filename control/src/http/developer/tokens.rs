@@ -33,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// A token to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewToken {
+struct NewDeveloperToken {
     /// Whose; one's own where absent.
     developer_id: Option<String>,
     /// Whose, by e-mail address.
@@ -50,7 +50,7 @@ struct NewToken {
 
 /// A token, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
-struct TokenView {
+struct DeveloperTokenView {
     id: String,
     developer_id: String,
     name: String,
@@ -67,14 +67,14 @@ struct TokenView {
 
 /// A token that was made.
 #[derive(Debug, Serialize, ToSchema)]
-struct MadeToken {
+struct MadeDeveloperToken {
     /// The secret. It is shown this once.
     token: String,
     #[serde(flatten)]
-    about: TokenView,
+    about: DeveloperTokenView,
 }
 
-impl TokenView {
+impl DeveloperTokenView {
     fn of(token: Token) -> Self {
         let over = token.expires_ms.is_some_and(|end| end <= now_ms());
         let status = match token.revoked_ms {
@@ -99,13 +99,13 @@ impl TokenView {
 
 /// Makes a token
 #[utoipa::path(post, path = "/v1/developer/tokens", tag = "developer",
-    responses((status = 201, description = "The token, with its secret", body = MadeToken)))]
+    responses((status = 201, description = "The token, with its secret", body = MadeDeveloperToken)))]
 async fn create(
     State(app): State<App>,
     caller: Developer,
     context: Context,
-    Body(body): Body<NewToken>,
-) -> Result<(StatusCode, Json<MadeToken>), Problem> {
+    Body(body): Body<NewDeveloperToken>,
+) -> Result<(StatusCode, Json<MadeDeveloperToken>), Problem> {
     checked("name", &body.name, 1..=128)?;
     let expires_ms = body.expires_at.as_deref().map(|text| future_ms("expires_at", text)).transpose()?;
     let scopes = granted(&caller, body.scopes.as_deref())?;
@@ -129,32 +129,35 @@ async fn create(
     let act = Act::new(caller.actor(), "developer_token.create").on(&token.id).changed(None, Some(shown));
     let act = act.of_developer(Some(token.developer.clone())).asked_by(Some(context.id));
     app.commit(tx, &[], act).await?;
-    Ok((StatusCode::CREATED, Json(MadeToken { token: secret, about: TokenView::of(token) })))
+    Ok((
+        StatusCode::CREATED,
+        Json(MadeDeveloperToken { token: secret, about: DeveloperTokenView::of(token) }),
+    ))
 }
 
 /// Lists the tokens
 #[utoipa::path(get, path = "/v1/developer/tokens", tag = "developer", params(PageParams),
-    responses((status = 200, description = "The tokens", body = Page<TokenView>)))]
+    responses((status = 200, description = "The tokens", body = Page<DeveloperTokenView>)))]
 async fn list(
     State(app): State<App>,
     caller: Developer,
     Params(params): Params<PageParams>,
-) -> Result<Json<Page<TokenView>>, Problem> {
+) -> Result<Json<Page<DeveloperTokenView>>, Problem> {
     let paging = params.paging()?;
     let found = tokens::list(&app.db, caller.developer.as_deref(), &paging.after, paging.one_more()).await?;
-    Ok(Json(paging.page(found, |token| token.id.clone()).map(TokenView::of)))
+    Ok(Json(paging.page(found, |token| token.id.clone()).map(DeveloperTokenView::of)))
 }
 
 /// Revokes a token
 #[utoipa::path(delete, path = "/v1/developer/tokens/{id}", tag = "developer",
     params(("id" = String, Path, description = "The token's id")),
-    responses((status = 200, description = "The token, revoked", body = TokenView)))]
+    responses((status = 200, description = "The token, revoked", body = DeveloperTokenView)))]
 async fn revoke(
     State(app): State<App>,
     caller: Developer,
     context: Context,
     Segments(id): Segments<String>,
-) -> Result<Json<TokenView>, Problem> {
+) -> Result<Json<DeveloperTokenView>, Problem> {
     let unknown = || Problem::not_found("token");
     if !is_id(&id) {
         return Err(unknown());
@@ -167,7 +170,7 @@ async fn revoke(
         let act = act.of_developer(Some(token.developer.clone())).asked_by(Some(context.id));
         app.commit(tx, &[], act).await?;
     }
-    Ok(Json(TokenView::of(token)))
+    Ok(Json(DeveloperTokenView::of(token)))
 }
 
 /// The scopes of a new token: no more than the caller's own.
@@ -196,7 +199,7 @@ fn granted(caller: &Developer, wanted: Option<&[String]>) -> Result<Vec<String>,
 }
 
 /// The developer that the token is for. A developer names nobody else.
-async fn whose(app: &App, caller: &Developer, body: &NewToken) -> Result<String, Problem> {
+async fn whose(app: &App, caller: &Developer, body: &NewDeveloperToken) -> Result<String, Problem> {
     for (field, given) in [("developer_id", &body.developer_id), ("developer_email", &body.developer_email)] {
         if let Some(given) = given {
             checked(field, given, 1..=320)?;
