@@ -1,11 +1,8 @@
 //! The control plane over real sockets, on both engines.
 
 mod admin;
-<<<<<<< ours
 mod config;
-=======
 mod description;
->>>>>>> theirs
 mod doors;
 mod keys;
 mod objects;
