@@ -77,14 +77,10 @@ impl Known {
         if provider.is_some() && key.direct {
             return Ok(true);
         }
-        match (self.alias(WILDCARD).filter(|alias| !alias.disabled), provider) {
-            (Some(_), _) => Ok(false),
-            (None, Some(_)) => {
-                let message = "This API key may not address a provider's model directly: name one of the models \
-                               that `GET /v1/models` lists.";
-                Err(Fault::new(FaultCode::ModelNotAllowed, message).with_param("model"))
-            }
-            (None, None) => Err(no_model(name)),
+        // Who may not address providers is not told which there are.
+        match self.alias(WILDCARD).filter(|alias| !alias.disabled) {
+            Some(_) => Ok(false),
+            None => Err(no_model(name)),
         }
     }
 }
@@ -137,7 +133,7 @@ mod tests {
             assert_eq!(status(&known_one, key, "q/m"), Err(404));
             assert_eq!(status(&known_one, key, "p/"), Err(404));
         }
-        assert_eq!(status(&known_one, &plain, "p/m"), Err(403));
+        assert_eq!(status(&known_one, &plain, "p/m"), Err(404));
         assert_eq!(status(&known_one, &direct, "p/m/n"), Ok(true));
         let wild = known(&["*"], |_| ());
         assert_eq!((status(&wild, &plain, "p/m"), status(&wild, &direct, "p/m")), (Ok(false), Ok(true)));

@@ -213,7 +213,7 @@ async fn limits_come_back_as_they_were_written(db: Db) {
     assert!(put(&db, &limited("fast")).await.unchanged);
     take_outbox(&db).await;
     assert!(!put(&db, &limited("slow")).await.unchanged, "other limits are another version");
-    assert_eq!(take_outbox(&db).await[0], "put keys/A");
+    assert!(take_outbox(&db).await.contains(&"put keys/A".to_owned()));
 }
 
 /// Runs every case on a database of its own.

@@ -34,8 +34,8 @@ async fn a_key_asks_for_its_models_alone() {
     assert_eq!(stack.get("/v1/models/org%2Fslow", Some(LIMITED)).await.0, 404);
     assert_eq!(stack.get("/v1/models/org%2Fslow", Some(KEY)).await.0, 200);
     // Its list names the provider, and still it may not address it.
-    assert_eq!(stack.send(chat_as(LIMITED, asking("primary/gpt"))).await.0, 403);
-    assert_eq!(stack.send(chat(asking("primary/gpt"))).await.0, 403);
+    assert_eq!(stack.send(chat_as(LIMITED, asking("primary/gpt"))).await.0, 404);
+    assert_eq!(stack.send(chat(asking("primary/gpt"))).await.0, 404);
     assert_eq!(stack.send(chat(asking("nobody/gpt"))).await.0, 404);
     let (address, request) = (stack.address, chat_as("a-direct-key-00001", asking("primary/gpt")));
     let sent = tokio::spawn(async move { whole(open(address, request).await).await });

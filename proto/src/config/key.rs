@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn only_whole_hashes_of_a_bearable_cost_are_imported() {
-        let hash = |head: &str| format!("{head}{}", "abcdefghijklmnopqrstu./ABCDEFGHIJKLMNOPQRSTUVWXYZ01234");
+        let hash = |head: &str| format!("{head}{}", "abcdefghijklmnopqrstu./ABCDEFGHIJKLMNOPQRSTUVWXYZ0123");
         for head in ["$2a$04$", "$2b$12$", "$2y$14$"] {
             assert!(importable_hash(&hash(head)), "{head}");
         }

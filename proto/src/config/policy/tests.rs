@@ -1,3 +1,5 @@
+//! Route policies: every documented form is read, what is not served is refused, requests only narrow.
+
 use serde_json::json;
 
 use super::*;
