@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use proto::hpke::SealingKey;
 use proto::nats::StreamOptions;
 use proto::seal::Wrapper;
 use proto::secret::{Pepper, Secret};
@@ -12,7 +11,6 @@ use tokio::sync::oneshot;
 use crate::error::Error;
 use crate::file::{self, Draft, FileOptions};
 use crate::health::Health;
-use crate::http::Serve;
 use crate::store::{Published, Source};
 use crate::{DEFAULT_PROJECT, defaults};
 
@@ -37,8 +35,6 @@ pub struct Config {
     pub poll: Duration,
     /// How the role is.
     pub health: Health,
-    /// What is served by HTTP; nothing where absent.
-    pub serve: Option<Serve>,
     /// Told once what became of the file or the environment's configuration.
     pub on_published: Option<oneshot::Sender<Published>>,
 }
@@ -55,7 +51,6 @@ impl Default for Config {
             start_patience: Duration::from_secs(60),
             poll: Duration::from_millis(200),
             health: Health::default(),
-            serve: None,
             on_published: None,
         }
     }
@@ -98,12 +93,6 @@ pub struct Secrets {
     pub wrapper: Wrapper,
     /// Hashes the secrets of virtual keys.
     pub pepper: Pepper,
-    /// Seals provider credentials; workers alone can open them.
-    pub sealing: SealingKey,
-    /// Hash of `ADMIN_TOKEN`, under the pepper.
-    pub admin_token: Option<String>,
-    /// Hash of `DEVELOPER_ADMIN_TOKEN`, under the pepper.
-    pub developer_admin_token: Option<String>,
 }
 
 /// A variable of this process's environment, if it is set and text.

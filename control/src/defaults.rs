@@ -1,9 +1,10 @@
 //! The configuration of a deployment without a file: made of the environment.
 
 use proto::config::{Config, Model, Project, Provider, ProviderKind, SecretRef, Strategy, Target, WILDCARD};
+use proto::envelope::OnDisconnect;
 use proto::money::{MoneyError, Price};
 
-use crate::file::{Draft, DraftKey, KeyLimits, address};
+use crate::file::{Draft, DraftKey, address};
 
 /// The project of a deployment without a file, and its key's name.
 pub const DEFAULT_PROJECT: &str = "default";
@@ -138,30 +139,33 @@ pub fn from_env(env: &dyn Fn(&str) -> Option<String>, production: bool) -> Resul
         projects: vec![project],
         prices: Vec::new(),
     };
-    let key = DraftKey {
-        project: DEFAULT_PROJECT.into(),
-        name: DEFAULT_PROJECT.into(),
-        secret: None,
-        limits: KeyLimits::default(),
-    };
+    let key = DraftKey { project: DEFAULT_PROJECT.into(), name: DEFAULT_PROJECT.into(), secret: None };
     Ok(Draft { config, keys: vec![key] })
 }
 
 /// A project with every default.
 pub(crate) fn project(name: &str) -> Project {
-    Project::new(name)
+    Project { name: name.to_owned(), streaming: true, on_disconnect: OnDisconnect::default() }
 }
 
 fn provider(name: &str, kind: ProviderKind, base_url: Option<String>, key: Option<&str>) -> Provider {
     // Only LiteLLM has an address of its own here, and it usually stands next to Forebay.
     let allow_private_network = base_url.is_some();
     let api_key = key.map(|name| SecretRef::Env(name.to_owned()));
-    Provider { base_url, api_key, allow_private_network, ..Provider::new(name, kind) }
+    Provider {
+        name: name.to_owned(),
+        kind,
+        base_url,
+        api_key,
+        api_version: None,
+        region: None,
+        allow_private_network,
+    }
 }
 
 fn model(alias: &str, provider: &str, model: &str, price: Option<Price>) -> Model {
-    let target = Target::new(provider, model);
-    Model { price, ..Model::new(alias, Strategy::Simple, vec![target]) }
+    let target = Target { provider: provider.to_owned(), model: model.to_owned(), underlying_model: None };
+    Model { alias: alias.to_owned(), strategy: Strategy::Simple, targets: vec![target], price }
 }
 
 fn price(input: &str, output: &str) -> Result<Price, MoneyError> {

@@ -7,7 +7,7 @@ use proto::secret::Secret;
 
 use crate::defaults::project;
 use crate::error::Error;
-use crate::file::{DraftKey, KeyLimits};
+use crate::file::DraftKey;
 use crate::store::{self, Change, Published, Source, publish, publish_change};
 use crate::{Config, Secrets};
 
@@ -36,7 +36,6 @@ pub async fn ensure(db: &Db, secrets: &Secrets, secret: Option<Secret<String>>) 
         }
         Some(document)
     };
-    let key =
-        DraftKey { project: DEMO.to_owned(), name: DEMO.to_owned(), secret, limits: KeyLimits::default() };
+    let key = DraftKey { project: DEMO.to_owned(), name: DEMO.to_owned(), secret };
     publish_change(db, &Change::Edit(&edit, &[key]), Source::Demo, secrets, 0, now_ms()).await
 }

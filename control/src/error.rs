@@ -48,17 +48,6 @@ pub enum Error {
         /// The limit.
         max: usize,
     },
-    /// The document says what cannot be.
-    #[error("the configuration has mistakes: {}", .0.join("; "))]
-    Invalid(Vec<String>),
-    /// A version that was published did not come into force.
-    #[error("version {version} did not come into force: {error}")]
-    NotInForce {
-        /// Its number.
-        version: u64,
-        /// Why not.
-        error: String,
-    },
     /// A stored document, record or event does not encode or decode.
     #[error("a stored document does not encode or decode")]
     Json(#[from] serde_json::Error),
@@ -85,23 +74,6 @@ pub enum Error {
     /// A payload key was wrapped under another master secret.
     #[error("payload key {0} was wrapped under another SECRET_ENCRYPTION_KEY: start with the former one")]
     OtherWrapper(String),
-    /// `API_CORS_ORIGINS` cannot be used.
-    #[error("API_CORS_ORIGINS: {0}")]
-    Cors(String),
-    /// `SESSION_TOKEN_TTL_SECONDS` cannot be used.
-    #[error("SESSION_TOKEN_TTL_SECONDS must be {least} to {most}")]
-    SessionLife {
-        /// The shortest life.
-        least: u64,
-        /// The longest.
-        most: u64,
-    },
-    /// The listener cannot be used.
-    #[error("the control plane cannot be served")]
-    Listener(#[source] std::io::Error),
-    /// A provider credential could not be sealed.
-    #[error("cannot seal a credential")]
-    Sealing(#[source] proto::hpke::HpkeError),
     /// A payload key could not be made.
     #[error("cannot make a payload key")]
     Seal(#[from] proto::seal::SealError),
@@ -131,14 +103,8 @@ impl Error {
             | Self::OtherSecret
             | Self::SecretTaken { .. }
             | Self::TooLarge { .. }
-            | Self::Invalid(_)
-            | Self::NotInForce { .. }
             | Self::Json(_)
             | Self::Random
-            | Self::Cors(_)
-            | Self::SessionLife { .. }
-            | Self::Listener(_)
-            | Self::Sealing(_)
             | Self::OtherWrapper(_)
             | Self::Seal(_) => false,
         }
@@ -151,16 +117,4 @@ impl Error {
         let busy = ["40001", "40P01", "55P03", "5", "261", "517"];
         error.is_unique_violation() || error.code().is_some_and(|code| busy.contains(&code.as_ref()))
     }
-}
-
-/// An error with everything below it, for a log line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        below = source.source();
-    }
-    text
 }

@@ -11,35 +11,21 @@
 //! | [`defaults`] | the configuration of a deployment without a file |
 //! | [`demo`] | the example project |
 //! | [`store`] | SQL: versions, virtual keys, the outbox |
-//! | `http` | the admin, developer, session and user APIs |
 //! | `project` | the outbox into buckets and events |
-//! | [`audit`] | who did what: the chained log, its copies on EVENTS, its verification |
-//! | [`isolation`] | whether what belongs to a tenant belongs to the right one |
-//! | [`sealed`] | provider credentials for the operator's commands: masked, and sealed anew |
 //! | `retention` | streams and buckets, and how long events are kept |
 //! | `payload_keys` | the daily keys that payloads are sealed with |
 
-pub mod audit;
-mod check;
 mod config;
-mod credentials;
 pub mod defaults;
 pub mod demo;
 mod error;
 pub mod file;
 mod health;
-#[expect(dead_code, reason = "groups of routes are added to it one by one")]
-mod http;
-pub mod isolation;
-mod keys;
-mod merge;
 mod metrics;
 mod payload_keys;
 mod project;
-pub mod publishing;
 mod retention;
 mod run;
-pub mod sealed;
 pub mod store;
 #[cfg(test)]
 mod testing;
@@ -48,7 +34,5 @@ pub use config::{Config, Secrets};
 pub use defaults::DEFAULT_PROJECT;
 pub use error::Error;
 pub use health::Health;
-pub use http::Serve;
-pub use project::Nudge;
 pub use run::run;
 pub use store::{GeneratedKey, Published, Source};

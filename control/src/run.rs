@@ -4,17 +4,12 @@ use std::time::{Duration, Instant};
 
 use ledger::Db;
 use proto::clock::now_ms;
-use proto::id::Token;
-use proto::nats::presence::{Roster, Speaker};
-use proto::nats::{Link, Projection};
-use tokio::net::TcpListener;
+use proto::nats::Link;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::file::Draft;
-use crate::http;
-use crate::project::{Drained, Nudge, Projector};
+use crate::project::Projector;
 use crate::retention::Retention;
 use crate::store::{self, Change, Published, Source, publish, publish_change};
 use crate::{Config, Secrets, metrics, payload_keys};
@@ -37,15 +32,10 @@ pub async fn run(
 ) -> Result<(), Error> {
     metrics::describe();
     let draft = config.draft()?;
-    let parts = Parts { nudge: Nudge::default(), roster: Roster::default() };
-    // It runs with what it projects, and says so like everybody else.
-    let said = Said::begin(&link, &parts.roster);
-    // Probes are answered from the beginning, so that whoever waits can see what for.
-    let served = serve(&mut config, &link, &db, &secrets, &parts, &shutdown)?;
     let begun = Instant::now();
     let (projector, published) = loop {
         let started = tokio::select! {
-            started = start(&config, &link, &db, &secrets, draft.as_ref(), &parts) => started,
+            started = start(&config, &link, &db, &secrets, draft.as_ref()) => started,
             () = shutdown.cancelled() => return Ok(()),
         };
         match started {
@@ -61,71 +51,8 @@ pub async fn run(
         announce.send(published).ok();
     }
     // Boxed: it holds the whole declaration of streams, and this task lives as long as the process.
-    Box::pin(follow(&config, &link, &db, &secrets, projector, &parts, &shutdown)).await;
-    if let Some(served) = served
-        && served.await.is_err()
-    {
-        tracing::warn!("the control plane's listener ended badly");
-    }
-    said.end().await;
+    Box::pin(follow(&config, &link, &db, &secrets, projector, &shutdown)).await;
     Ok(())
-}
-
-/// What the parts of the role share.
-#[derive(Debug, Clone)]
-struct Parts {
-    /// Wakes the projector.
-    nudge: Nudge,
-    /// Every process of the deployment.
-    roster: Roster,
-}
-
-/// What this process says of itself, and hears of the others, for as long as it runs.
-struct Said {
-    speaker: Speaker,
-    running: [AbortOnDropHandle<()>; 3],
-}
-
-impl Said {
-    fn begin(link: &Link, roster: &Roster) -> Self {
-        let speaker = Speaker::new(link.clone(), "control", Token::random());
-        let projection = Projection::new();
-        let (own, seen, bucket) = (speaker.clone(), projection.clone(), link.clone());
-        let speaking = async move { own.run(&projection, |_, _| std::future::ready(Ok(()))).await };
-        let following = async move { seen.run_config(bucket).await };
-        let (roster, bucket) = (roster.clone(), link.clone());
-        let hearing = async move { roster.run(bucket).await };
-        let running = [tokio::spawn(speaking), tokio::spawn(following), tokio::spawn(hearing)];
-        Self { speaker, running: running.map(AbortOnDropHandle::new) }
-    }
-
-    async fn end(self) {
-        drop(self.running);
-        self.speaker.leave().await;
-    }
-}
-
-/// Serves the control plane, if it is to be served, until `shutdown`.
-fn serve(
-    config: &mut Config,
-    link: &Link,
-    db: &Db,
-    secrets: &Secrets,
-    parts: &Parts,
-    shutdown: &CancellationToken,
-) -> Result<Option<AbortOnDropHandle<()>>, Error> {
-    let Some(serve) = config.serve.take() else { return Ok(None) };
-    let production = config.production;
-    let (db, link, secrets) = (db.clone(), link.clone(), secrets.clone());
-    let Parts { nudge, roster } = parts.clone();
-    let sessions = http::sessions::Settings::from_env()?;
-    let app = http::App { nudge, roster, db, link, secrets, production, sessions };
-    let router = http::router(app, serve.operators, &serve.cors_origins, production)?;
-    let listener = TcpListener::from_std(serve.listener).map_err(Error::Listener)?;
-    let address = listener.local_addr().map_err(Error::Listener)?;
-    tracing::info!(%address, "operators and tenants are served");
-    let serving = http::server::serve(listener, router, shutdown.clone());
-    Ok(Some(AbortOnDropHandle::new(tokio::spawn(serving))))
 }
 
 /// Prepares NATS and publishes the draft. May be done again from the beginning, wherever it failed.
@@ -135,14 +62,13 @@ async fn start(
     db: &Db,
     secrets: &Secrets,
     draft: Option<&(Draft, Source)>,
-    parts: &Parts,
 ) -> Result<(Projector, Option<Published>), Error> {
-    let projector = prepare(config, link, db, secrets, parts).await?;
+    let projector = prepare(config, link, db, secrets).await?;
     // NATS first and the database second: the database only grows, so it is behind only if it was replaced.
     let floor = projector.floor().await?;
-    let known = store::highest(db).await?;
+    let known = store::newest(db).await?.map_or(0, |newest| newest.version);
     if floor > known {
-        let forgotten = projector.forget_unknown().await?;
+        let forgotten = projector.forget_unknown_keys().await?;
         tracing::warn!(floor, known, forgotten, "nats has seen newer versions than the database");
     }
     let Some((draft, source)) = draft else {
@@ -162,16 +88,10 @@ async fn start(
 }
 
 /// Declares streams and buckets, makes payload keys, opens the projector.
-async fn prepare(
-    config: &Config,
-    link: &Link,
-    db: &Db,
-    secrets: &Secrets,
-    parts: &Parts,
-) -> Result<Projector, Error> {
+async fn prepare(config: &Config, link: &Link, db: &Db, secrets: &Secrets) -> Result<Projector, Error> {
     Retention::default().declare(link, db, &config.streams, now_ms()).await?;
     payload_keys::ensure(link, &secrets.wrapper, config.streams.requests_max_age, now_ms()).await?;
-    Projector::open(db.clone(), link.clone(), parts.nudge.clone(), parts.roster.clone()).await
+    Projector::open(db.clone(), link.clone()).await
 }
 
 /// Projects until `shutdown`.
@@ -181,7 +101,6 @@ async fn follow(
     db: &Db,
     secrets: &Secrets,
     mut projector: Projector,
-    parts: &Parts,
     shutdown: &CancellationToken,
 ) {
     // What a former connection saw of NATS may be gone: it is compared again after each break.
@@ -189,13 +108,11 @@ async fn follow(
     let mut upkeep_at = Instant::now();
     let mut retention = Retention::default();
     let mut failing = false;
-    let mut heard = parts.roster.changes();
     while !shutdown.is_cancelled() {
         let epoch = link.state().epoch;
-        heard.mark_unchanged();
         let pass = async {
             if compared_at.is_some_and(|at| at != epoch) {
-                projector = prepare(config, link, db, secrets, parts).await?;
+                projector = prepare(config, link, db, secrets).await?;
             }
             if upkeep_at.elapsed() >= UPKEEP_EVERY {
                 let window = config.streams.requests_max_age;
@@ -203,29 +120,20 @@ async fn follow(
                 retention.keep_up(link, db, &config.streams, now_ms()).await?;
                 upkeep_at = Instant::now();
             }
-            let drained = projector.drain().await?;
-            if compared_at != Some(epoch) && !drained.pending {
+            let done = projector.drain().await?;
+            if compared_at != Some(epoch) {
                 projector.restore().await?;
                 compared_at = Some(epoch);
             }
-            Ok::<_, Error>(drained)
+            Ok::<_, Error>(done)
         };
         let passed = tokio::select! {
             passed = pass => passed,
             () = shutdown.cancelled() => break,
         };
-        let pending = passed.as_ref().is_ok_and(|drained| drained.pending);
         note(config, db, passed, &mut failing).await;
-        let heard = async {
-            if pending && heard.changed().await.is_ok() {
-                return;
-            }
-            std::future::pending().await
-        };
         tokio::select! {
             () = tokio::time::sleep(config.poll) => {}
-            () = parts.nudge.woken() => {}
-            () = heard => {}
             () = shutdown.cancelled() => {}
         }
     }
@@ -235,16 +143,14 @@ async fn follow(
 }
 
 /// Tells health, metrics and, once, the log how a pass went.
-async fn note(config: &Config, db: &Db, passed: Result<Drained, Error>, failing: &mut bool) {
+async fn note(config: &Config, db: &Db, passed: Result<usize, Error>, failing: &mut bool) {
     let health = &config.health;
     match passed {
-        // Whoever waits for the end of a publication waits for all of it.
-        Ok(drained) if drained.pending => {}
-        Ok(drained) if drained.done == 0 && !*failing && health.check().is_ok() => {}
+        Ok(0) if !*failing && health.check().is_ok() => {}
         Ok(_) => {
             *failing = false;
-            let in_force = store::publications::in_force(db).await;
-            let version = in_force.ok().flatten().map_or(0, |in_force| in_force.version);
+            let newest = store::newest(db).await;
+            let version = newest.ok().flatten().map_or(0, |newest| newest.version);
             let nothing = (version == 0).then(|| "no configuration has been published yet".to_owned());
             metrics::config_version(version);
             health.set(version, nothing);
@@ -260,10 +166,23 @@ async fn note(config: &Config, db: &Db, passed: Result<Drained, Error>, failing:
     }
 }
 
+/// An error with everything below it, for a log line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(source) = below {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        below = source.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
+    use proto::nats::Projection;
     use tokio::sync::oneshot;
     use tokio::task::JoinHandle;
 

@@ -17,23 +17,12 @@ use tempfile::TempDir;
 use crate::Secrets;
 use crate::file::{Draft, FileOptions, parse};
 
-/// The bootstrap tokens of [`secrets`].
-pub(crate) const ADMIN_TOKEN: &str = "tests-admin-Zq7Lw2Xv9";
-pub(crate) const DEVELOPER_ADMIN_TOKEN: &str = "tests-developer-Kp4Hs8Yt1";
-
 const READY: Duration = Duration::from_secs(20);
 
 /// The keys derived from a master secret made of one letter.
 pub(crate) fn secrets(letter: char) -> Secrets {
     let master = MasterKey::new(letter.to_string().repeat(32)).unwrap();
-    let pepper = master.key_pepper();
-    Secrets {
-        wrapper: Wrapper::new(&master.payload_wrapping_key()),
-        sealing: proto::hpke::pair(&master.credential_key_material()).0,
-        admin_token: Some(pepper.hash(ADMIN_TOKEN)),
-        developer_admin_token: Some(pepper.hash(DEVELOPER_ADMIN_TOKEN)),
-        pepper,
-    }
+    Secrets { wrapper: Wrapper::new(&master.payload_wrapping_key()), pepper: master.key_pepper() }
 }
 
 /// The streams, small enough for any disk.

@@ -3,21 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::HeaderMap;
-use proto::config::KeyRecord;
-use proto::dialect::gateway::stripped;
+use proto::config::{Config, KeyRecord};
 use proto::dialect::openai_chat::Scan;
 use proto::dialect::{Dialect, caller, openai_responses};
 use proto::envelope::{Body, Envelope, Kept};
 use proto::fault::{Fault, FaultCode, RETRY_AFTER_MAX_MS};
 
-use crate::auth::may_call_models;
 use crate::call::Call;
-use crate::known::Known;
 use crate::presence::Load;
 use crate::state::App;
-use crate::wish::{route, who, wished};
 
 /// A break shorter than this is waited out: most reconnects take milliseconds.
 const LINK_DOWN_TOLERATED: Duration = Duration::from_millis(500);
@@ -32,17 +27,16 @@ const HEADER_BYTES_MAX: usize = 2048;
 const BUDGET_MIN: Duration = Duration::from_millis(1);
 
 /// Whether anything can be accepted at all. Errs with 503.
-pub(crate) fn open_for_work(app: &App) -> Result<Arc<Known>, Fault> {
+pub(crate) fn open_for_work(app: &App) -> Result<Arc<Config>, Fault> {
     if app.health.down_for().is_some_and(|down| down > LINK_DOWN_TOLERATED) {
         return Err(unavailable("The gateway cannot store requests at the moment."));
     }
     if app.projection.ring().is_empty() {
         return Err(unavailable("The gateway is starting: it has no payload key yet."));
     }
-    if !app.projection.switches_known() {
-        return Err(unavailable("The gateway is starting: it has not heard yet what is switched off."));
-    }
-    app.known().ok_or_else(|| unavailable("The gateway is starting: it has no configuration yet."))
+    app.projection
+        .config()
+        .ok_or_else(|| unavailable("The gateway is starting: it has no configuration yet."))
 }
 
 fn unavailable(message: &str) -> Fault {
@@ -82,35 +76,29 @@ pub(crate) fn not_overloaded(load: Option<Load>, backlog_max: u64, budget: Durat
     }
 }
 
-/// Reads the body's few members and holds them against the configuration and the key. What the body says to the gateway
-/// alone is taken out of it. Errs with 400, 403, 404 or 503.
+/// Reads the body's few members and holds them against the configuration. Errs with 400, 404 or 503.
 pub(crate) fn request(
     app: &App,
-    known: &Known,
+    config: &Config,
     call: &mut Call,
     key: &KeyRecord,
     headers: &HeaderMap,
-    body: &mut Bytes,
+    body: &[u8],
 ) -> Result<Envelope, Fault> {
-    may_call_models(key)?;
-    let (Scan { model, stream, include_usage, estimate, wishes }, kept) = scan(call.dialect, body)?;
-    let wishes = wished(headers, wishes.as_deref().inspect(|_| *body = stripped(body)))?;
-    let config = &known.config;
+    let (Scan { model, stream, include_usage, estimate }, kept) = scan(call.dialect, body)?;
     let budget = match &kept {
         Some(kept) if kept.background => app.config.background_budget,
         _ => budget(headers, app.config.budget_default, app.config.budget_max),
     };
     call.model = Some(model.clone());
-    let Some(project) = known.project(&key.project) else {
+    let Some(project) = config.project(&key.project) else {
         // Keys are projected ahead of the configuration that names their project.
         return Err(unavailable("The project of this API key is not configured yet."));
     };
     if stream && !(config.streaming && project.streaming) {
         return Err(no_streaming());
     }
-    let direct = known.asked(key, &model)?;
-    let who = who(key, project, wishes.feature)?;
-    let route = route(key, wishes.only, wishes.first, direct)?;
+    known_model(config, &model)?;
     not_overloaded(app.presence.load(Instant::now()), app.config.backlog_max, budget)?;
     Ok(Envelope {
         v: Envelope::VERSION,
@@ -132,8 +120,6 @@ pub(crate) fn request(
         anthropic_version: text(headers, ANTHROPIC_VERSION),
         anthropic_beta: text(headers, ANTHROPIC_BETA),
         kept,
-        who,
-        route,
         client_request_id: call.client_id_text().map(str::to_owned),
         traceparent: Some(call.traceparent.clone()),
         path: Vec::new(),
@@ -160,6 +146,15 @@ fn scan(dialect: Dialect, body: &[u8]) -> Result<(Scan, Option<Kept>), Fault> {
     Ok((scan, (kept != Kept::default()).then_some(kept)))
 }
 
+/// Whether anything serves a model of this name. Errs with 404.
+pub(crate) fn known_model(config: &Config, model: &str) -> Result<(), Fault> {
+    if config.model(model).is_some() {
+        return Ok(());
+    }
+    let message = format!("The model `{}` does not exist.", shown(model));
+    Err(Fault::new(FaultCode::ModelNotFound, message).with_param("model"))
+}
+
 /// All values of a header as one list, if they are short enough to travel along.
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
@@ -175,6 +170,12 @@ fn no_streaming() -> Fault {
     Fault::new(FaultCode::InvalidRequest, "Streaming responses are not enabled in this gateway release.")
         .with_param("stream")
         .with_details(serde_json::json!({"streaming_supported": false}))
+}
+
+/// The beginning of a model's name, fit for a sentence.
+fn shown(model: &str) -> &str {
+    let end = model.char_indices().nth(100).map_or(model.len(), |(at, _)| at);
+    &model[..end]
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -215,5 +216,11 @@ mod tests {
         assert_eq!((slow.code, slow.retry_after_ms), (FaultCode::Overloaded, Some(60_000)));
         // Answers that take long leave no rate to reckon with.
         assert_eq!(not_overloaded(load(100, 0.0), 100, budget), Ok(()));
+    }
+
+    #[test]
+    fn long_model_names_are_cut_at_a_character() {
+        assert_eq!(shown(&"é".repeat(200)), "é".repeat(100));
+        assert_eq!(shown("gpt"), "gpt");
     }
 }

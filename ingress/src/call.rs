@@ -1,11 +1,9 @@
 //! One HTTP request under `/v1` as a whole: its ids, its clock, its line in the log and its count in the metrics.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::ORIGIN;
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderValue};
 use proto::config::KeyRecord;
 use proto::dialect::Dialect;
 use proto::fault::FaultCode;
@@ -13,7 +11,6 @@ use proto::id::RequestId;
 use proto::subject::TRACEPARENT_HEADER;
 
 use crate::metrics::{Metrics, Route};
-use crate::peer::From;
 
 const CLIENT_ID_BYTES_MAX: usize = 128;
 
@@ -30,14 +27,8 @@ pub(crate) struct Call {
     pub(crate) client_id: Option<HeaderValue>,
     /// The caller's trace context, else one that begins here.
     pub(crate) traceparent: String,
-    /// Where the caller is, as far as that is known.
-    pub(crate) from: Option<IpAddr>,
-    /// Whether a web page in a browser asks.
-    pub(crate) browser: bool,
     /// Whose key it came with, once that is known.
     pub(crate) key: Option<Arc<KeyRecord>>,
-    /// That key's entry in the bucket.
-    pub(crate) entry: String,
     /// The model asked for, once that is known.
     pub(crate) model: Option<String>,
     /// The configuration version in force, 0 while there is none.
@@ -53,13 +44,6 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// A request that has just come in, and where from.
-    pub(crate) fn of<B>(metrics: &Arc<Metrics>, route: Route, request: &Request<B>) -> Self {
-        let mut call = Self::begin(metrics, route, request.headers());
-        call.from = request.extensions().get::<From>().map(|from| from.0);
-        call
-    }
-
     /// A request that has just come in.
     pub(crate) fn begin(metrics: &Arc<Metrics>, route: Route, headers: &HeaderMap) -> Self {
         let id = RequestId::new();
@@ -70,10 +54,7 @@ impl Call {
             id_value: value(id.to_string()),
             client_id: headers.get("x-request-id").filter(|id| well_formed_id(id)).cloned(),
             traceparent: traceparent(headers, id),
-            from: None,
-            browser: headers.contains_key(ORIGIN),
             key: None,
-            entry: String::new(),
             model: None,
             config: 0,
             reading: Duration::ZERO,

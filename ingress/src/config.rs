@@ -1,13 +1,9 @@
 //! What an operator may set on an ingress. Every limit has a default that suits one machine.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use ipnet::IpNet;
-use proto::config::valid_origin;
 use proto::nats::Durability;
 
-use crate::cors::ANY;
 use crate::error::ConfigError;
 
 /// An ingress's settings.
@@ -53,12 +49,6 @@ pub struct Config {
     pub source_rps: u32,
     /// Requests a second in all, 0 = no limit. `FOREBAY_PROCESS_RPS`, default 50,000.
     pub process_rps: u32,
-    /// The web origins that may call from browsers whatever key they use, beside those of the key's project; `*` = all.
-    /// `GATEWAY_CORS_ORIGINS`, comma-separated, default none; production (`NODE_ENV=production`) does not take `*`.
-    pub cors_origins: Vec<String>,
-    /// The networks of proxies whose `X-Forwarded-For` is believed. `FOREBAY_TRUSTED_PROXIES`, comma-separated
-    /// addresses or networks, default none.
-    pub trusted_proxies: Vec<IpNet>,
     /// How durable accepted requests are; told by `/ready`. `FOREBAY_DURABILITY`, default `fast`.
     pub durability: Durability,
 }
@@ -84,8 +74,6 @@ impl Default for Config {
             backlog_max: 10_000,
             source_rps: 0,
             process_rps: 50_000,
-            cors_origins: Vec::new(),
-            trusted_proxies: Vec::new(),
             durability: Durability::default(),
         }
     }
@@ -112,16 +100,6 @@ impl Config {
         set(&lookup, "FOREBAY_BACKLOG_MAX", &mut config.backlog_max, "a number")?;
         set(&lookup, "FOREBAY_SOURCE_RPS", &mut config.source_rps, "a number, 0 for no limit")?;
         set(&lookup, "FOREBAY_PROCESS_RPS", &mut config.process_rps, "a number, 0 for no limit")?;
-        let production = lookup("NODE_ENV").is_some_and(|value| value == "production");
-        let origin = |text: &str| {
-            let any = text == ANY && !production;
-            (any || valid_origin(text)).then(|| text.to_owned())
-        };
-        const ORIGINS: &str = "web origins as browsers write them (https://app.example.com), comma-separated; `*`, for \
-                               all, is not taken in production";
-        config.cors_origins = list(&lookup, "GATEWAY_CORS_ORIGINS", ORIGINS, origin)?;
-        const PROXIES: &str = "addresses or networks (10.0.0.0/8), comma-separated";
-        config.trusted_proxies = list(&lookup, "FOREBAY_TRUSTED_PROXIES", PROXIES, network)?;
         set(&lookup, "FOREBAY_DURABILITY", &mut config.durability, "fast, fsync or replicated")?;
         Ok(config)
     }
@@ -140,23 +118,6 @@ fn set<T: std::str::FromStr>(
     Ok(())
 }
 
-/// The entries of a comma-separated variable.
-fn list<T>(
-    lookup: &impl Fn(&str) -> Option<String>,
-    name: &'static str,
-    expected: &'static str,
-    read: impl Fn(&str) -> Option<T>,
-) -> Result<Vec<T>, ConfigError> {
-    let text = lookup(name).unwrap_or_default();
-    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-    entries.map(|entry| read(entry).ok_or(ConfigError { name, expected })).collect()
-}
-
-fn network(text: &str) -> Option<IpNet> {
-    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    network.ok().map(|network| network.trunc())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,26 +133,6 @@ mod tests {
         let config = config.unwrap();
         assert_eq!((config.backlog_max, config.budget_default), (7, Duration::from_millis(1500)));
         assert_eq!(config.body_bytes_max, 64 << 20);
-        let with = |name: &'static str, value: &'static str, production: bool| {
-            Config::from(move |n| match n {
-                "NODE_ENV" if production => Some("production".to_owned()),
-                n => (n == name).then(|| value.to_owned()),
-            })
-        };
-        let config =
-            with("GATEWAY_CORS_ORIGINS", " https://a.example, http://localhost:5173,", true).unwrap();
-        assert_eq!(config.cors_origins, ["https://a.example", "http://localhost:5173"]);
-        assert_eq!(with("GATEWAY_CORS_ORIGINS", "*", false).unwrap().cors_origins, ["*"]);
-        for (name, bad) in [
-            ("GATEWAY_CORS_ORIGINS", "*"),
-            ("GATEWAY_CORS_ORIGINS", "https://*.example"),
-            ("GATEWAY_CORS_ORIGINS", "https://a.example/"),
-            ("FOREBAY_TRUSTED_PROXIES", "10.0.0.0/33"),
-        ] {
-            assert_eq!(with(name, bad, true).unwrap_err().name, name, "{bad}");
-        }
-        let proxies = with("FOREBAY_TRUSTED_PROXIES", "10.1.2.3/8, ::1", true).unwrap().trusted_proxies;
-        assert_eq!(proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.0/8", "::1/128"]);
         let error = Config::from(|n| (n == "FOREBAY_IN_FLIGHT_MAX").then(|| "many".to_owned())).unwrap_err();
         assert_eq!(error.to_string(), "FOREBAY_IN_FLIGHT_MAX: expected a number");
     }

@@ -13,9 +13,7 @@ use proto::nats::{PublishError, publish};
 use proto::reply::Head;
 use proto::subject;
 
-use crate::auth::look_again;
 use crate::body::Held;
-use crate::call::Call;
 use crate::metrics::EndedBy;
 use crate::slots::{Failure, Mailbox, Piece, Whole};
 use crate::state::App;
@@ -69,17 +67,11 @@ impl Drop for Seat {
 }
 
 /// Stores the request. From an `Ok` on it is accepted: it will be answered, or refused with a definite error.
-pub(crate) async fn dispatch(
-    app: &Arc<App>,
-    call: &Call,
-    mut envelope: Envelope,
-    body: Held,
-) -> Result<Seat, Fault> {
+pub(crate) async fn dispatch(app: &Arc<App>, mut envelope: Envelope, body: Held) -> Result<Seat, Fault> {
     let started = Instant::now();
     let budget = Duration::from_millis(envelope.budget_ms);
     let Held { bytes, share } = body;
     let (headers, sealed) = pack(app, &mut envelope, bytes, budget).await?;
-    look_again(app, call, &envelope).await?;
     let left = budget.saturating_sub(started.elapsed());
     let (request, now) = (envelope.request, Instant::now());
     let mailbox = app.slots.open(Arc::new(envelope), now + left + DEADLINE_GRACE, now).map_err(|_| {
@@ -105,15 +97,9 @@ pub(crate) async fn dispatch(
 }
 
 /// Stores a request that nobody waits for. Errs with 503 if it is not known to be stored.
-pub(crate) async fn enqueue(
-    app: &Arc<App>,
-    call: &Call,
-    mut envelope: Envelope,
-    body: Held,
-) -> Result<(), Fault> {
+pub(crate) async fn enqueue(app: &Arc<App>, mut envelope: Envelope, body: Held) -> Result<(), Fault> {
     let (started, request) = (Instant::now(), envelope.request);
     let (headers, sealed) = pack(app, &mut envelope, body.bytes, ACK_PATIENCE).await?;
-    look_again(app, call, &envelope).await?;
     match publish(&app.link, app.request_subject.clone(), headers, sealed, ACK_PATIENCE).await {
         Ok(_) => {
             app.metrics.stored(started.elapsed());

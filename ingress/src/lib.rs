@@ -10,12 +10,10 @@
 //! | `server`, `patient`, `heads` | sockets, connections, graceful shutdown |
 //! | `router`, `routes` | what is served where |
 //! | `call` | ids, clock, log line and count of one request |
-//! | `auth` | virtual keys and sessions |
-//! | `known` | the configuration's names; which models a key may ask for |
-//! | `peer`, `cors` | where callers are; which web pages may call |
+//! | `auth` | virtual keys |
 //! | `limit` | smoothing of bursts |
 //! | `body` | reading bodies within bounds |
-//! | `admit`, `wish` | whether a request may come in; on whose behalf, and how it wants to be routed |
+//! | `admit` | whether a request may come in |
 //! | `dispatch` | storing it |
 //! | `slots` | who waits for what, and which delivery may answer |
 //! | `dispatcher` | reply frames and workers' questions as they arrive |
@@ -28,18 +26,15 @@ mod auth;
 mod body;
 mod call;
 mod config;
-mod cors;
 mod dispatch;
 mod dispatcher;
 mod error;
 mod heads;
-mod known;
 mod limit;
 mod link_health;
 mod metrics;
 mod outbox;
 mod patient;
-mod peer;
 mod pieces;
 mod presence;
 mod respond;
@@ -48,7 +43,6 @@ mod routes;
 mod server;
 mod slots;
 mod state;
-mod wish;
 
 pub use config::Config;
 pub use error::{ConfigError, Error};
@@ -57,7 +51,6 @@ use std::sync::Arc;
 
 use async_nats::Subscriber;
 use proto::nats::Link;
-use proto::nats::presence::Speaker;
 use proto::seal::Wrapper;
 use proto::secret::Pepper;
 use proto::subject;
@@ -122,13 +115,6 @@ pub async fn run(
         dispatcher::run(&a, replies, asks).await;
         "dispatcher"
     });
-    let speaker = Speaker::new(link.clone(), "ingress", app.ingress);
-    let (a, said) = (Arc::clone(&app), speaker.clone());
-    tasks.spawn(async move {
-        // What it can read it can serve.
-        said.run(&a.projection, |_, _| std::future::ready(Ok(()))).await;
-        "the presence of this process"
-    });
     let mut sender = JoinSet::new();
     sender.spawn(outgoing.run(link, halt.clone()));
 
@@ -139,7 +125,6 @@ pub async fn run(
     halt.cancel();
     while sender.join_next().await.is_some() {}
     tasks.shutdown().await;
-    speaker.leave().await;
     served
 }
 

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use async_nats::Subscriber;
 use futures_util::StreamExt;
 use proto::ctl::{LedgerBeat, ProviderBeat, WorkerBeat};
-use proto::health::BreakerBeat;
 use proto::id::WorkerId;
 
 use crate::metrics::Metrics;
@@ -55,19 +54,6 @@ struct Inner {
     rate_at: Option<Instant>,
     ledger_at: Option<Instant>,
     providers: HashMap<String, ProviderBeat>,
-    probes: HashMap<String, ProviderBeat>,
-    breakers: HashMap<String, BreakerBeat>,
-}
-
-/// What is known of one provider.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ProviderHealth {
-    /// What the latest call saw.
-    pub(crate) call: Option<ProviderBeat>,
-    /// What the latest probe saw.
-    pub(crate) probe: Option<ProviderBeat>,
-    /// The worst of its breakers that are not closed.
-    pub(crate) breaker: Option<BreakerBeat>,
 }
 
 impl Presence {
@@ -92,14 +78,9 @@ impl Presence {
         self.inner().ledger_at.is_some_and(|at| fresh(at, now))
     }
 
-    /// What is known of a provider.
-    pub(crate) fn provider(&self, name: &str) -> ProviderHealth {
-        let inner = self.inner();
-        ProviderHealth {
-            call: inner.providers.get(name).cloned(),
-            probe: inner.probes.get(name).cloned(),
-            breaker: inner.breakers.get(name).cloned(),
-        }
+    /// What was last seen of each provider.
+    pub(crate) fn providers(&self) -> HashMap<String, ProviderBeat> {
+        self.inner().providers.clone()
     }
 
     /// Listens for ever.
@@ -129,10 +110,12 @@ impl Presence {
         if beat.pool != self.pool {
             return inner.load.map(|(load, _)| load).unwrap_or_default();
         }
-        newest(&mut inner.providers, &beat.providers);
-        newest(&mut inner.probes, &beat.probes);
-        // All workers share their breakers, so that the word of any of them will do.
-        inner.breakers = beat.breakers.iter().map(|beat| (beat.provider.clone(), beat.clone())).collect();
+        for provider in &beat.providers {
+            let known = inner.providers.get(&provider.provider);
+            if known.is_none_or(|known| known.at_ms <= provider.at_ms) {
+                inner.providers.insert(provider.provider.clone(), provider.clone());
+            }
+        }
         inner.workers.insert(beat.worker, (beat, now));
         inner.workers.retain(|_, (_, at)| fresh(*at, now));
         let beats = || inner.workers.values().map(|(beat, _)| beat);
@@ -167,15 +150,6 @@ impl Presence {
     }
 }
 
-/// Takes in what was seen later than what is known.
-fn newest(known: &mut HashMap<String, ProviderBeat>, seen: &[ProviderBeat]) {
-    for beat in seen {
-        if known.get(&beat.provider).is_none_or(|known| known.at_ms <= beat.at_ms) {
-            known.insert(beat.provider.clone(), beat.clone());
-        }
-    }
-}
-
 fn fresh(at: Instant, now: Instant) -> bool {
     now.saturating_duration_since(at) <= FRESH
 }
@@ -195,8 +169,6 @@ mod tests {
             running: 0,
             capacity: 10,
             providers: Vec::new(),
-            probes: Vec::new(),
-            breakers: Vec::new(),
         }
     }
 

@@ -1,7 +1,6 @@
 //! Answers: whole ones, streams and errors, with the headers that every answer under `/v1` carries.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,7 +17,6 @@ use proto::reply::Head;
 
 use crate::body::NoError;
 use crate::call::{Call, value};
-use crate::cors::MadeFor;
 use crate::dispatch::Seat;
 use crate::slots::{Failure, Piece, Whole};
 
@@ -26,7 +24,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ROUTE_MODE: HeaderName = HeaderName::from_static("x-forebay-route-mode");
 const PROVIDER: HeaderName = HeaderName::from_static("x-forebay-provider");
-const FALLBACK: HeaderName = HeaderName::from_static("x-forebay-provider-fallback");
 const MODEL: HeaderName = HeaderName::from_static("x-forebay-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-forebay-attempts");
 const CONFIG: HeaderName = HeaderName::from_static("x-forebay-config");
@@ -58,7 +55,7 @@ pub(crate) fn json(mut call: Call, body: Bytes, warning: Option<HeaderValue>) ->
         headers.insert(WARNINGS, warning);
     }
     call.answer(StatusCode::OK.as_u16(), None);
-    response(&call, StatusCode::OK, headers, Body::from(body))
+    response(StatusCode::OK, headers, Body::from(body))
 }
 
 /// A complete answer of a worker.
@@ -77,7 +74,7 @@ pub(crate) fn whole(mut call: Call, whole: Whole) -> Response {
         Body::from(pieces.pop_front().unwrap_or_default())
     };
     call.answer(status.as_u16(), None);
-    response(&call, status, headers, body)
+    response(status, headers, body)
 }
 
 /// A stream whose head has arrived.
@@ -89,8 +86,7 @@ pub(crate) fn stream(mut call: Call, head: &Head, seat: Seat) -> Response {
     headers.insert(ACCEL_BUFFERING, NO);
     call.answer(status.as_u16(), None);
     call.streaming();
-    let response = response(&call, status, headers, Body::empty());
-    response.map(|_| Body::new(EventStream { seat, call, last: Bytes::new(), over: false }))
+    response(status, headers, Body::new(EventStream { seat, call, last: Bytes::new(), over: false }))
 }
 
 /// The head of a stream of events that no worker sends, without its body.
@@ -101,7 +97,7 @@ pub(crate) fn events(call: &mut Call) -> Response {
     headers.insert(ACCEL_BUFFERING, NO);
     call.answer(StatusCode::OK.as_u16(), None);
     call.streaming();
-    response(call, StatusCode::OK, headers, Body::empty())
+    response(StatusCode::OK, headers, Body::empty())
 }
 
 /// A request that failed before anything was released.
@@ -128,16 +124,13 @@ pub(crate) fn refuse(mut call: Call, fault: &Fault, head: Option<&Head>) -> Resp
         StatusCode::from_u16(status(call.dialect, fault)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = fault_body(call.dialect, fault, call.id_text());
     call.answer(status.as_u16(), Some(fault.code));
-    response(&call, status, headers, Body::from(body))
+    response(status, headers, Body::from(body))
 }
 
-fn response(call: &Call, status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    if let Some(key) = call.key.as_ref().filter(|_| call.browser) {
-        response.extensions_mut().insert(MadeFor(Arc::clone(key)));
-    }
     response
 }
 
@@ -164,9 +157,6 @@ fn common(call: &Call, head: Option<&Head>) -> HeaderMap {
     }
     headers.insert(ATTEMPTS, HeaderValue::from(head.attempts));
     headers.insert(QUEUE_MS, HeaderValue::from(head.queue_ms));
-    if let Some(fallback) = head.fallback.as_deref().and_then(text) {
-        headers.insert(FALLBACK, fallback);
-    }
     if let Some(warnings) = head.warnings.as_deref().and_then(text) {
         headers.insert(WARNINGS, warnings);
     }

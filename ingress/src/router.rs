@@ -50,25 +50,21 @@ pub(crate) fn is_public(path: &str) -> bool {
 }
 
 async fn unknown_path(State(app): State<Arc<App>>, request: Request) -> Response {
-    let call = Call::of(&app.metrics, Route::Other, &request);
-    refused(&app, call, request.uri().path(), request.headers(), not_found()).await
+    nothing_here(&app, request.uri().path(), request.headers(), not_found()).await
 }
 
 async fn wrong_method(State(app): State<Arc<App>>, request: Request) -> Response {
-    let call = Call::of(&app.metrics, Route::Other, &request);
-    refused(&app, call, request.uri().path(), request.headers(), method_not_allowed()).await
+    nothing_here(&app, request.uri().path(), request.headers(), method_not_allowed()).await
 }
 
-/// Refuses a request for what it asks. Without a key nobody learns that, nor which paths there are.
-pub(crate) async fn refused(
-    app: &App,
-    mut call: Call,
-    path: &str,
-    headers: &HeaderMap,
-    fault: Fault,
-) -> Response {
-    let entered =
-        if is_public(path) { authenticate(app, &mut call, headers).await.map(drop) } else { Ok(()) };
-    let fault = entered.err().unwrap_or(fault);
+/// Without a key nobody learns which paths there are.
+async fn nothing_here(app: &App, path: &str, headers: &HeaderMap, fault: Fault) -> Response {
+    let mut call = Call::begin(&app.metrics, Route::Other, headers);
+    if is_public(path) {
+        match authenticate(app, headers).await {
+            Ok(key) => call.key = Some(key),
+            Err(refused) => return refuse(call, &refused, None),
+        }
+    }
     refuse(call, &fault, None)
 }

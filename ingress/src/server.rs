@@ -1,13 +1,13 @@
 //! Sockets: accepting, HTTP/1.1 and HTTP/2 on one port, limits on what a connection may cost, graceful shutdown.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::response::Response;
-use http::header::{ALLOW, ORIGIN};
+use http::header::ALLOW;
 use http::{HeaderMap, StatusCode};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -27,9 +27,8 @@ use crate::error::Error;
 use crate::heads::{Arrivals, HeadTimer};
 use crate::metrics::{EndedBy, Route};
 use crate::patient::Patient;
-use crate::peer::From;
 use crate::state::App;
-use crate::{cors, peer, respond, router};
+use crate::{respond, router};
 
 /// Headers of one request, names and values, in bytes.
 const HEADER_BYTES_MAX: usize = 32 << 10;
@@ -184,8 +183,13 @@ impl Connection {
             () = self.shutdown.cancelled() => return,
         }
         let service = service_fn(|request| {
-            let (app, router) = (Arc::clone(&self.app), self.router.clone());
-            async move { Ok::<_, Infallible>(answer(&app, router, request, peer).await) }
+            let (app, mut router) = (Arc::clone(&self.app), self.router.clone());
+            async move {
+                match refused(&app, &request, peer) {
+                    Some(response) => Ok::<_, Infallible>(response),
+                    None => router.call(request).await.map(concealing),
+                }
+            }
         });
         let arrivals = Arrivals::default();
         let mut builder = Builder::clone(&self.builder);
@@ -218,45 +222,21 @@ async fn spoken_to(stream: &TcpStream) -> bool {
     }
 }
 
-/// Answers one request of a connection that comes from `peer`.
-async fn answer(app: &App, mut router: Router, mut request: Request<Incoming>, peer: SocketAddr) -> Response {
-    let from = peer::address(request.headers(), peer.ip(), &app.config.trusted_proxies);
-    request.extensions_mut().insert(From(from));
-    let public = router::is_public(request.uri().path());
-    let origin = request.headers().get(ORIGIN).filter(|_| public).cloned();
-    let mut response = match refused(app, &request, from) {
-        Some((call, fault, true)) => {
-            router::refused(app, call, request.uri().path(), request.headers(), fault).await
-        }
-        Some((call, fault, false)) => respond::refuse(call, &fault, None),
-        None => match origin.as_ref().and_then(|_| cors::preflight(app, &request)) {
-            // It has a header of its own for every origin.
-            Some(response) => return response,
-            None => router.call(request).await.map_or_else(|never| match never {}, concealing),
-        },
-    };
-    if let Some(origin) = origin {
-        cors::admit(app, &origin, &mut response);
-    }
-    response
-}
-
-/// Why a request does not get as far as a route: too many of them, too long a path or headers. `true` for what is told
-/// only to callers with a key.
-fn refused(app: &App, request: &Request<Incoming>, from: IpAddr) -> Option<(Call, Fault, bool)> {
+/// The answer to a request that does not get as far as a route: too many of them, too long a path or headers.
+fn refused(app: &App, request: &Request<Incoming>, peer: SocketAddr) -> Option<Response> {
     let uri = request.uri();
     let length = uri.path_and_query().map_or(0, |path| path.as_str().len());
-    let limited = if router::is_public(uri.path()) { app.limits.admit(from).err() } else { None };
-    let (fault, told) = if let Some(fault) = limited {
-        (fault, false)
-    } else if length > app.config.url_bytes_max {
-        (Fault::new(FaultCode::InvalidRequest, "The path and query are too long."), true)
+    let fault = if length > app.config.url_bytes_max {
+        Fault::new(FaultCode::InvalidRequest, "The path and query are too long.")
     } else if header_bytes(request.headers()) > HEADER_BYTES_MAX {
-        (Fault::new(FaultCode::InvalidRequest, "The headers are larger than 32 KiB."), true)
+        Fault::new(FaultCode::InvalidRequest, "The headers are larger than 32 KiB.")
+    } else if router::is_public(uri.path()) {
+        app.limits.admit(peer.ip()).err()?
     } else {
         return None;
     };
-    Some((Call::of(&app.metrics, Route::Other, request), fault, told))
+    let call = Call::begin(&app.metrics, Route::Other, request.headers());
+    Some(respond::refuse(call, &fault, None))
 }
 
 /// Takes off what the router says about every answer to a method that a path does not take: to a caller without a

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use async_nats::jetstream::object_store::ObjectStore;
 use proto::clock::now_ms;
 use proto::id::IngressId;
@@ -12,10 +12,9 @@ use proto::secret::Pepper;
 use proto::subject::{self, Lane};
 use tokio::sync::OnceCell;
 
-use crate::auth::{Imported, KeyCache};
+use crate::auth::KeyCache;
 use crate::body::BodyBudget;
 use crate::config::Config;
-use crate::known::Known;
 use crate::limit::Limits;
 use crate::link_health::LinkHealth;
 use crate::metrics::Metrics;
@@ -36,7 +35,6 @@ pub(crate) struct App {
     pub(crate) replays: Replays,
     pub(crate) pepper: Pepper,
     pub(crate) keys: KeyCache,
-    pub(crate) imported: Imported,
     pub(crate) limits: Limits,
     pub(crate) bodies: Arc<BodyBudget>,
     pub(crate) presence: Presence,
@@ -48,7 +46,6 @@ pub(crate) struct App {
     pub(crate) request_subject: async_nats::Subject,
     large_bodies: OnceCell<ObjectStore>,
     day_key: ArcSwap<(u64, String)>,
-    known: ArcSwapOption<Known>,
 }
 
 impl App {
@@ -70,7 +67,6 @@ impl App {
             results: Results::new(link.clone()),
             replays: Replays::new(link.clone()),
             keys: KeyCache::new(Arc::clone(&metrics)),
-            imported: Imported::new(),
             limits: Limits::new(&config),
             bodies: BodyBudget::new(config.bodies_bytes_max),
             presence: Presence::new(config.pool.clone()),
@@ -78,7 +74,6 @@ impl App {
             request_subject: subject::request(Lane::Interactive, &config.pool, 0).into(),
             large_bodies: OnceCell::new(),
             day_key: ArcSwap::from_pointee((now / DAY_MS, day_key_id(now))),
-            known: ArcSwapOption::empty(),
             config,
             link,
             pepper,
@@ -86,18 +81,6 @@ impl App {
             metrics,
             metrics_text,
         }
-    }
-
-    /// The configuration in force with its names; `None` until there is one.
-    pub(crate) fn known(&self) -> Option<Arc<Known>> {
-        let config = self.projection.config()?;
-        if let Some(known) = self.known.load_full().filter(|known| Arc::ptr_eq(&known.config, &config)) {
-            return Some(known);
-        }
-        // Several may do this at once for a new version, and all make the same of it.
-        let known = Arc::new(Known::new(config));
-        self.known.store(Some(Arc::clone(&known)));
-        Some(known)
     }
 
     /// The id of today's payload key (UTC).

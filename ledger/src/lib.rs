@@ -15,7 +15,6 @@
 //! | [`retention`] | how long events must stay on their stream |
 //! | [`reconcile`] | derives the books again and compares |
 //! | [`replay`], `lookup`, [`view`] | what is asked about requests |
-//! | [`report`] | pages of accounts and attempts |
 //! | `presence` | how this ledger is |
 //! | [`store`] | the only SQL |
 
@@ -28,7 +27,6 @@ pub mod outcome;
 pub mod price;
 pub mod reconcile;
 pub mod replay;
-pub mod report;
 pub mod retention;
 pub mod store;
 pub mod transfer;
@@ -53,9 +51,7 @@ pub use error::Error;
 pub use presence::Health;
 pub use store::{Db, Engine};
 
-use proto::id::Token;
-use proto::nats::presence::Speaker;
-use proto::nats::{Link, Projection};
+use proto::nats::Link;
 use tokio_util::sync::CancellationToken;
 
 /// Runs a ledger until `shutdown`, then goes on with what is stored already, at most `config.drain`.
@@ -74,20 +70,8 @@ pub async fn run(config: Config, link: Link, db: Db, shutdown: CancellationToken
         }
         done.cancel();
     };
-    let speaker = Speaker::new(link.clone(), "ledger", Token::random());
-    // Boxed: this task lives as long as the process, and it is the smaller for it.
-    let said = Box::pin(async {
-        let projection = Projection::new();
-        tokio::select! {
-            () = projection.run_config(link.clone()) => {}
-            // What it can read it can price with.
-            () = speaker.run(&projection, |_, _| std::future::ready(Ok(()))) => {}
-            () = done.cancelled() => {}
-        }
-        speaker.leave().await;
-    });
     let beats = presence::run(link.clone(), config.health.clone(), done.clone());
     let lookups = lookup::run(link.clone(), db.clone(), done.clone());
-    tokio::join!(consume, beats, lookups, said);
+    tokio::join!(consume, beats, lookups);
     Ok(())
 }

@@ -67,13 +67,15 @@ mod tests {
     fn each_reason_for_having_no_cost_is_told_apart() {
         let usage = Usage { input_tokens: 1, output_tokens: 1, ..Usage::default() };
         let model = |alias: &str, price: Option<(&str, &str)>| Model {
+            alias: alias.into(),
+            strategy: Strategy::Simple,
+            targets: Vec::new(),
             price: price.map(|(input, output)| proto::money::Price {
                 input: input.parse().unwrap(),
                 output: output.parse().unwrap(),
                 cached_input: None,
                 ..proto::money::Price::default()
             }),
-            ..Model::new(alias, Strategy::Simple, Vec::new())
         };
         let config = Config {
             version: 1,

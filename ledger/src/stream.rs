@@ -226,7 +226,7 @@ fn fits(event: &Event, subject: &str) -> bool {
         Event::Usage(e) => ("fb.evt.usage.", &e.subject.project),
         Event::Takeover(e) => ("fb.evt.takeover.", &e.subject.project),
         Event::Closed(e) => ("fb.evt.closed.", &e.subject.project),
-        Event::Config(_) | Event::Audit(_) => return subject == event.subject(),
+        Event::Config(_) => return subject == event.subject(),
     };
     subject.strip_prefix(prefix) == Some(project)
 }

@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::Who;
-use crate::event::{Event, RouteFallback};
-use crate::health::{BreakerBeat, FailureClass};
+use crate::event::Event;
 use crate::id::{AttemptId, RequestId, Token, WorkerId};
 use crate::money::NanoUsd;
 use crate::usage::Reconciled;
@@ -104,12 +102,6 @@ pub struct WorkerBeat {
     /// What its calls last saw of each provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderBeat>,
-    /// What its probes last saw of each provider.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub probes: Vec<ProviderBeat>,
-    /// Providers with a breaker that is not closed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub breakers: Vec<BreakerBeat>,
 }
 
 /// What the latest upstream call of a worker saw of a provider.
@@ -172,9 +164,6 @@ pub struct RequestView {
     pub requested_model: String,
     /// How it was routed in the end.
     pub route_mode: Option<String>,
-    /// On whose behalf it was made.
-    #[serde(flatten)]
-    pub who: Who,
     /// The configuration version that admitted it.
     pub config: u64,
     /// When it was accepted, in milliseconds since the Unix epoch.
@@ -200,20 +189,10 @@ pub struct AttemptView {
     pub model: String,
     /// How it was routed.
     pub route_mode: String,
-    /// Id of the sealed credential it was made with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credential: Option<String>,
-    /// What the platform stepped in for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider_fallback: Option<RouteFallback>,
     /// The provider's HTTP status.
     pub status: Option<u16>,
     /// Why it failed.
     pub fault: Option<String>,
-    /// What kind of failure it was: `quota`, `rate`, `timeout`, `server`, `transport`, `model`, `account`, `caller` or
-    /// `gateway`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<FailureClass>,
     /// The upstream call, in milliseconds.
     pub duration_ms: Option<u64>,
     /// To its first content, in milliseconds.

@@ -12,13 +12,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::AuditRecord;
 use crate::config::Config;
 use crate::dialect::Dialect;
-use crate::envelope::{Envelope, Hold, Who};
+use crate::envelope::{Envelope, Hold};
 use crate::fault::FaultCode;
 use crate::flat::{FlatAnnounced, FlatOutcome};
-use crate::health::FailureClass;
 use crate::id::{AttemptId, RequestId, Token};
 use crate::subject;
 use crate::usage::{Estimate, Reconciled};
@@ -47,9 +45,6 @@ pub struct Subject {
     pub config: u64,
     /// Where the request is stored.
     pub origin: Origin,
-    /// On whose behalf, beyond project and key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub who: Option<Box<Who>>,
     /// Accounts whose limits bind; empty while nothing is held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: Vec<String>,
@@ -73,7 +68,6 @@ impl Subject {
             requested_model: envelope.model.clone(),
             config: envelope.config,
             origin,
-            who: envelope.who.clone(),
             path: envelope.path.clone(),
             hold: envelope.hold.clone(),
             client_request_id: envelope.client_request_id.clone(),
@@ -102,12 +96,6 @@ pub struct Announced {
     pub priced_with: u64,
     /// How the request came to be routed there.
     pub route_mode: RouteMode,
-    /// Id of the credential it is made with, where that is one of those that are kept sealed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credential: Option<String>,
-    /// What the platform stepped in for, if it did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fallback: Option<Box<RouteFallback>>,
     /// What the call may use, for the case that nobody ever learns what it did.
     pub estimate: Estimate,
     /// When the caller stops waiting, in milliseconds since the Unix epoch.
@@ -125,27 +113,6 @@ pub enum RouteMode {
     ModelFallback,
     /// A later target at another provider, for the same model name.
     ProviderFallback,
-    /// One of several platform credentials of a provider, taken after another one failed.
-    PlatformPool,
-    /// The developer's own credential.
-    DeveloperKey,
-    /// The end user's own credential.
-    Byok,
-    /// A model on the end user's own machine, which was never called from here.
-    Local,
-}
-
-/// A call on the platform's account in place of one with a tenant's own credential, which had failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RouteFallback {
-    /// How the call that failed was to be paid for.
-    pub from_route_mode: RouteMode,
-    /// The provider that failed.
-    pub from_provider: String,
-    /// Id of the credential that failed.
-    pub provider_credential_id: String,
-    /// Why it failed.
-    pub reason: FaultCode,
 }
 
 impl RouteMode {
@@ -155,10 +122,6 @@ impl RouteMode {
             Self::Platform => "platform",
             Self::ModelFallback => "model_fallback",
             Self::ProviderFallback => "provider_fallback",
-            Self::PlatformPool => "platform_pool",
-            Self::DeveloperKey => "developer_key",
-            Self::Byok => "byok",
-            Self::Local => "local",
         }
     }
 }
@@ -202,12 +165,6 @@ pub struct Outcome {
     pub priced_with: u64,
     /// How the request came to be routed there.
     pub route_mode: RouteMode,
-    /// Id of the credential it was made with, where that is one of those that are kept sealed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credential: Option<String>,
-    /// What the platform stepped in for, if it did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fallback: Option<Box<RouteFallback>>,
     /// How it ended.
     pub ending: Ending,
     /// The provider's HTTP status, where it answered.
@@ -216,9 +173,6 @@ pub struct Outcome {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultCode>,
-    /// What kind of failure it was, as far as the health of what was called goes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<FailureClass>,
     /// What was used and where the numbers come from.
     pub used: Reconciled,
     /// Whether the ingress sent (or would have sent) this attempt's answer to the caller.
@@ -315,8 +269,6 @@ pub enum Event {
     Closed(Closed),
     /// A configuration version was published; the whole document, because prices are in it.
     Config(Config),
-    /// Somebody did something that has to be remembered.
-    Audit(Box<AuditRecord>),
 }
 
 impl Event {
@@ -339,7 +291,7 @@ impl Event {
             Self::Usage(e) => Some(&e.subject),
             Self::Takeover(e) => Some(&e.subject),
             Self::Closed(e) => Some(&e.subject),
-            Self::Config(_) | Self::Audit(_) => None,
+            Self::Config(_) => None,
         }
     }
 
@@ -351,7 +303,6 @@ impl Event {
             Self::Takeover(e) => format!("{}.{}:takeover", e.request, e.token),
             Self::Closed(e) => format!("{}.{}:closed", e.request, e.token),
             Self::Config(e) => format!("config:{}", e.version),
-            Self::Audit(e) => format!("audit:{}", e.seq),
         }
     }
 
@@ -363,7 +314,6 @@ impl Event {
             Self::Takeover(e) => subject::takeover_event(&e.subject.project),
             Self::Closed(e) => subject::closed_event(&e.subject.project),
             Self::Config(_) => subject::CONFIG_EVENT.to_owned(),
-            Self::Audit(e) => subject::audit_event(&e.action),
         }
     }
 
@@ -374,7 +324,7 @@ impl Event {
             Self::Usage(e) => Some(e.attempt.request),
             Self::Takeover(e) => Some(e.request),
             Self::Closed(e) => Some(e.request),
-            Self::Config(_) | Self::Audit(_) => None,
+            Self::Config(_) => None,
         }
     }
 }

@@ -19,20 +19,6 @@ pub enum FaultCode {
     RequestTimeout,
     /// No key, or one that is unknown or revoked.
     InvalidApiKey,
-    /// A session that is unknown or revoked.
-    InvalidSession,
-    /// A session that is over.
-    ExpiredSession,
-    /// The key or session is valid and may not do this.
-    Forbidden,
-    /// The key may not ask for this model.
-    ModelNotAllowed,
-    /// The project has no such feature.
-    FeatureNotFound,
-    /// Policy or guard forbids every way to serve the request.
-    NoAvailableRoute,
-    /// Every place that may serve the request is out of order at present.
-    NoHealthyRoute,
     /// The response that a request goes on from is not there.
     PreviousResponseNotFound,
     /// No such model.
@@ -63,19 +49,12 @@ pub enum FaultCode {
 
 impl FaultCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 18] = [
         Self::InvalidRequest,
         Self::UpstreamRefused,
         Self::RequestTooLarge,
         Self::RequestTimeout,
         Self::InvalidApiKey,
-        Self::InvalidSession,
-        Self::ExpiredSession,
-        Self::Forbidden,
-        Self::ModelNotAllowed,
-        Self::FeatureNotFound,
-        Self::NoAvailableRoute,
-        Self::NoHealthyRoute,
         Self::PreviousResponseNotFound,
         Self::ModelNotFound,
         Self::NotFound,
@@ -101,13 +80,6 @@ impl FaultCode {
             Self::RequestTooLarge => (413, CALLER, "request_too_large"),
             Self::RequestTimeout => (408, CALLER, "request_timeout"),
             Self::InvalidApiKey => (401, CALLER, "invalid_api_key"),
-            Self::InvalidSession => (401, CALLER, "invalid_session"),
-            Self::ExpiredSession => (401, CALLER, "expired_session"),
-            Self::Forbidden => (403, "permission_error", "forbidden"),
-            Self::ModelNotAllowed => (403, CALLER, "model_not_allowed"),
-            Self::FeatureNotFound => (404, CALLER, "feature_not_found"),
-            Self::NoAvailableRoute => (400, CALLER, "no_available_route"),
-            Self::NoHealthyRoute => (503, "service_unavailable_error", "no_available_route"),
             Self::PreviousResponseNotFound => (400, CALLER, "previous_response_not_found"),
             Self::ModelNotFound => (404, CALLER, "model_not_found"),
             Self::NotFound => (404, CALLER, "not_found"),
@@ -132,13 +104,6 @@ impl FaultCode {
             Self::RequestTooLarge => "request_too_large",
             Self::RequestTimeout => "request_timeout",
             Self::InvalidApiKey => "invalid_api_key",
-            Self::InvalidSession => "invalid_session",
-            Self::ExpiredSession => "expired_session",
-            Self::Forbidden => "forbidden",
-            Self::ModelNotAllowed => "model_not_allowed",
-            Self::FeatureNotFound => "feature_not_found",
-            Self::NoAvailableRoute => "no_available_route",
-            Self::NoHealthyRoute => "no_healthy_route",
             Self::PreviousResponseNotFound => "previous_response_not_found",
             Self::ModelNotFound => "model_not_found",
             Self::NotFound => "not_found",
@@ -208,7 +173,6 @@ impl Fault {
             | FaultCode::UpstreamOverloaded
             | FaultCode::Overloaded
             | FaultCode::Unavailable
-            | FaultCode::NoHealthyRoute
             | FaultCode::RequestTimeout => Retry::Safe,
             FaultCode::UpstreamError | FaultCode::UpstreamTimeout | FaultCode::Internal => {
                 Retry::MayDuplicate
@@ -217,12 +181,6 @@ impl Fault {
             | FaultCode::UpstreamRefused
             | FaultCode::RequestTooLarge
             | FaultCode::InvalidApiKey
-            | FaultCode::InvalidSession
-            | FaultCode::ExpiredSession
-            | FaultCode::Forbidden
-            | FaultCode::ModelNotAllowed
-            | FaultCode::FeatureNotFound
-            | FaultCode::NoAvailableRoute
             | FaultCode::PreviousResponseNotFound
             | FaultCode::ModelNotFound
             | FaultCode::NotFound

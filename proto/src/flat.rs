@@ -4,10 +4,9 @@
 use serde::Deserialize;
 
 use crate::dialect::Dialect;
-use crate::envelope::{Hold, Who};
-use crate::event::{Announced, Ending, Origin, Outcome, RouteFallback, RouteMode, Subject};
+use crate::envelope::Hold;
+use crate::event::{Announced, Ending, Origin, Outcome, RouteMode, Subject};
 use crate::fault::FaultCode;
-use crate::health::FailureClass;
 use crate::id::AttemptId;
 use crate::usage::{Estimate, Reconciled};
 
@@ -21,8 +20,6 @@ macro_rules! flat {
             requested_model: String,
             config: u64,
             origin: Origin,
-            #[serde(default)]
-            who: Option<Box<Who>>,
             #[serde(default)]
             path: Vec<String>,
             #[serde(default)]
@@ -43,7 +40,6 @@ macro_rules! flat {
                         requested_model: flat.requested_model,
                         config: flat.config,
                         origin: flat.origin,
-                        who: flat.who,
                         path: flat.path,
                         hold: flat.hold,
                         client_request_id: flat.client_request_id,
@@ -64,10 +60,6 @@ flat!(FlatAnnounced => Announced {
     model: String,
     priced_with: u64,
     route_mode: RouteMode,
-    #[serde(default)]
-    credential: Option<String>,
-    #[serde(default)]
-    fallback: Option<Box<RouteFallback>>,
     estimate: Estimate,
     deadline_ms: u64,
 });
@@ -78,17 +70,11 @@ flat!(FlatOutcome => Outcome {
     model: String,
     priced_with: u64,
     route_mode: RouteMode,
-    #[serde(default)]
-    credential: Option<String>,
-    #[serde(default)]
-    fallback: Option<Box<RouteFallback>>,
     ending: Ending,
     #[serde(default)]
     status: Option<u16>,
     #[serde(default)]
     fault: Option<FaultCode>,
-    #[serde(default)]
-    class: Option<FailureClass>,
     used: Reconciled,
     bound: bool,
     last: bool,

@@ -17,33 +17,26 @@
 //! | [`event`] | what the ledger reads |
 //! | [`ctl`] | claims, cancels, presence, queries |
 //! | [`fault`] | the only error that crosses the wire |
-//! | [`health`] | classes of failures, and circuit breakers as workers share them |
 //! | [`config`] | the configuration document every process runs with |
 //! | [`secret`] | secrets that cannot be printed, keys derived from the master secret |
 //! | [`dialect`] | wire formats of callers and providers |
 //! | [`canonical`] | the one form every dialect becomes between two that differ |
 //! | [`catalogue`] | what models can do |
-//! | [`guard`] | which URLs and addresses a provider may have |
 //! | [`redact`] | secrets cut out of texts that others wrote |
 //! | [`nats`] | connecting, publishing with an acknowledgement, declaring streams |
 //! | [`stored`] | responses kept between requests |
 //! | [`clock`] | the one place that reads the wall clock |
 
-pub mod audit;
 pub mod canonical;
 pub mod catalogue;
 pub mod clock;
 pub mod config;
-pub mod credential;
 pub mod ctl;
 pub mod dialect;
 pub mod envelope;
 pub mod event;
 pub mod fault;
 mod flat;
-pub mod guard;
-pub mod health;
-pub mod hpke;
 pub mod id;
 pub mod money;
 pub mod nats;
@@ -54,5 +47,4 @@ pub mod seal;
 pub mod secret;
 pub mod stored;
 pub mod subject;
-pub mod switch;
 pub mod usage;

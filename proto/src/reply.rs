@@ -36,9 +36,6 @@ pub struct Head {
     pub model: String,
     /// How the request came to be served there.
     pub route_mode: String,
-    /// The mode of the call that failed and that the platform stepped in for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fallback: Option<String>,
     /// Upstream calls made for the request by this delivery.
     pub attempts: u32,
     /// The configuration version the worker routed with.

@@ -57,19 +57,9 @@ impl MasterKey {
         Pepper(self.derive(b"forebay virtual key pepper v1"))
     }
 
-    /// What roles without the master secret are given of it.
-    pub fn shared(&self) -> SharedSecret {
-        SharedSecret { wrapping: self.payload_wrapping_key(), pepper: self.key_pepper() }
-    }
-
     /// The key of the tokens that carry providers' opaque data through foreign dialects.
     pub fn carrier_key(&self) -> Secret<[u8; 32]> {
         self.derive(b"forebay opaque carrier v1")
-    }
-
-    /// What the pair of keys is derived from that provider credentials are sealed with.
-    pub fn credential_key_material(&self) -> Secret<[u8; 32]> {
-        self.derive(b"forebay provider credentials v1")
     }
 
     fn derive(&self, purpose: &[u8]) -> Secret<[u8; 32]> {
@@ -80,48 +70,6 @@ impl MasterKey {
             key.zeroize();
         }
         Secret::new(key)
-    }
-}
-
-/// Text that is not a shared secret.
-#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
-#[error("FOREBAY_SHARED_SECRET is not what `forebay credentials shared-secret` prints")]
-pub struct SharedSecretError;
-
-const SHARED_PREFIX: &str = "fb_shared_";
-
-/// What ingress and control need of the master secret, in a deployment where workers alone have it: the key that
-/// payload keys are wrapped with and the pepper. Neither the master secret nor what opens provider credentials can be
-/// derived from it.
-#[derive(Clone, Debug)]
-pub struct SharedSecret {
-    /// The key that payload keys are wrapped with.
-    pub wrapping: Secret<[u8; 32]>,
-    /// The pepper of the keyed hashes of virtual keys.
-    pub pepper: Pepper,
-}
-
-impl SharedSecret {
-    /// The secret as it is put into an environment.
-    pub fn reveal(&self) -> Secret<String> {
-        use base64::Engine;
-        let bytes = Zeroizing::new([*self.wrapping.expose(), *self.pepper.0.expose()].concat());
-        let text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes.as_slice());
-        Secret::new(format!("{SHARED_PREFIX}{text}"))
-    }
-}
-
-impl std::str::FromStr for SharedSecret {
-    type Err = SharedSecretError;
-
-    fn from_str(text: &str) -> Result<Self, SharedSecretError> {
-        use base64::Engine;
-        let encoded = text.strip_prefix(SHARED_PREFIX).ok_or(SharedSecretError)?;
-        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(encoded);
-        let bytes = Zeroizing::new(bytes.map_err(|_| SharedSecretError)?);
-        let (wrapping, pepper) = bytes.split_at_checked(32).ok_or(SharedSecretError)?;
-        let key = |bytes: &[u8]| bytes.try_into().map(Secret::new).map_err(|_| SharedSecretError);
-        Ok(Self { wrapping: key(wrapping)?, pepper: Pepper(key(pepper)?) })
     }
 }
 
@@ -173,26 +121,6 @@ mod tests {
         let hash = master.key_pepper().hash("k");
         assert!(hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)));
         assert_ne!(master.key_pepper().hash("k"), master.key_pepper().hash("l"));
-    }
-
-    #[test]
-    fn what_is_shared_is_no_more_than_wrapping_and_pepper() {
-        let master = MasterKey::new(MASTER.to_owned()).unwrap();
-        let told = master.shared().reveal();
-        let shared: SharedSecret = told.expose().parse().unwrap();
-        assert_eq!(shared.wrapping.expose(), master.payload_wrapping_key().expose());
-        assert_eq!(shared.pepper.hash("k"), master.key_pepper().hash("k"));
-        assert!(!format!("{shared:?}").contains(&told.expose()[12..20]));
-        for bad in [
-            "",
-            "fb_shared_",
-            "fb_shared_AAAA",
-            MASTER,
-            &told.expose()[..60],
-            &format!("{}AA", told.expose()),
-        ] {
-            assert!(bad.parse::<SharedSecret>().is_err(), "{bad}");
-        }
     }
 
     #[test]

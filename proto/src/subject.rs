@@ -18,32 +18,17 @@ pub const RESULTS_BUCKET: &str = "RESULTS";
 pub const REPLAYS_STREAM: &str = "REPLAYS";
 /// What [`REPLAYS_STREAM`] stores.
 pub const REPLAYS_SUBJECTS: &str = "fb.replay.>";
-/// KV bucket of the configuration document, keys [`CONFIG_KEY`] and [`CONFIG_STAGED`].
+/// KV bucket of the configuration document, key [`CONFIG_KEY`].
 pub const CONFIG_BUCKET: &str = "config";
 /// The configuration in force.
 pub const CONFIG_KEY: &str = "current";
-/// In [`CONFIG_BUCKET`]: the version that is to come into force once every process has looked at it.
-pub const CONFIG_STAGED: &str = "staged";
 /// KV bucket of virtual keys, by the hexadecimal keyed hash of the secret.
 pub const KEYS_BUCKET: &str = "keys";
 /// In [`KEYS_BUCKET`]: the configuration version up to which all keys are projected, as decimal text.
 pub const KEYS_PROJECTED: &str = "_projected";
-/// In [`KEYS_BUCKET`]: the lengths of the beginnings of imported keys, in decimal, apart by spaces; absent where there
-/// are no imported keys. See [`crate::config::imported_entry`].
-pub const KEYS_IMPORTED: &str = "_imported";
 /// KV bucket of wrapped payload keys, by key id.
 pub const PAYLOAD_KEYS_BUCKET: &str = "payload_keys";
 
-/// KV bucket of what is switched off; see [`crate::switch`].
-pub const SWITCHES_BUCKET: &str = "switches";
-/// KV bucket of sealed provider credentials ([`crate::credential::CredentialRecord`]), by id. Workers alone read it.
-pub const CREDENTIALS_BUCKET: &str = "credentials";
-/// KV bucket of the health of what workers call, shared between them.
-pub const HEALTH_BUCKET: &str = "health";
-/// KV bucket in which every process says what configuration it runs with.
-pub const PRESENCE_BUCKET: &str = "presence";
-/// What JetStream's API is called in an account that only imports parts of it; see `deploy/nats`.
-pub const IMPORTED_API: &str = "fb.js";
 /// Header that carries the [`crate::envelope::Envelope`] of a request as JSON.
 pub const ENVELOPE_HEADER: &str = "Fb-Envelope";
 /// Header that names the delivery that a message comes from.
@@ -57,30 +42,8 @@ pub const CTL_CANCEL: &str = "fb.ctl.cancel";
 pub const CTL_LOAD: &str = "fb.ctl.load";
 /// Each ledger says every second how it is: a JSON [`crate::ctl::LedgerBeat`].
 pub const CTL_LEDGER: &str = "fb.ctl.ledger";
-/// Workers tell each other about a breaker that changed: a JSON [`crate::health::BreakerRecord`].
-pub const CTL_BREAKER: &str = "fb.ctl.breaker";
-/// Queue group `workers` answers what operators ask about the health of providers: a JSON
-/// [`crate::health::HealthAsk`], answered by [`crate::health::HealthAnswer`].
-pub const CTL_PROBE: &str = "fb.ctl.probe";
-/// The project and key of calls that operators make to find out; they are booked as platform loss.
-pub const PROBE_PROJECT: &str = "_probe";
 /// Queue group `ledger` answers what is on the books about one request.
 pub const CTL_LOOKUP: &str = "fb.ctl.lookup";
-
-/// Where the server says what it has stored in a bucket or stream, followed by the rest of the subject.
-fn change(name: &str) -> String {
-    format!("fb.change.{name}")
-}
-
-/// Everything that is stored in a bucket or stream from now on.
-pub fn changes(name: &str) -> String {
-    format!("{}.>", change(name))
-}
-
-/// The same for one response's chunks.
-pub fn replay_changes(request: RequestId) -> String {
-    format!("{}.{request}", change(REPLAYS_STREAM))
-}
 
 /// Which requests go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -158,11 +121,6 @@ pub fn closed_event(project: &str) -> String {
 
 /// Full configuration and price versions.
 pub const CONFIG_EVENT: &str = "fb.evt.config";
-
-/// Audit records of one kind of act, `<kind>.<verb>`.
-pub fn audit_event(action: &str) -> String {
-    format!("fb.evt.audit.{action}")
-}
 
 /// The longest name of a project.
 pub const PROJECT_NAME_MAX: usize = 64;

@@ -75,7 +75,7 @@ async fn an_older_schema_is_refused() -> Result<()> {
     let mut spec = tests::process::Spec::new("ledger", tests::binary::forebay()?, dir.path().join("log"));
     spec.env = Setup::default().environment();
     let database = format!("sqlite://{}?mode=rwc", dir.path().join("empty.db").display());
-    let spec = spec.env("NATS_URL", nats.url_of("ledger")).env("DATABASE_URL", database).args([
+    let spec = spec.env("NATS_URL", nats.url()).env("DATABASE_URL", database).args([
         "ledger",
         "--admin-listen",
         "127.0.0.1:0",

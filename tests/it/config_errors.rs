@@ -39,7 +39,7 @@ base_url = "http://127.0.0.1:1/v1"
 api_key = "sk-in-the-file"
 [[models]]
 alias = "fast"
-strategy = "shuffled"
+strategy = "weighted"
 targets = [ { provider = "nobody", model = "m" } ]
 price = { input = 0.15, output = "0.60" }
 [[models]]
@@ -64,7 +64,7 @@ fn every_mistake_is_told_at_once_with_its_line() -> Result<()> {
         "anthropic",
         "base_url",
         "api_key",
-        "shuffled",
+        "weighted",
         "nobody",
         "0.15",
         "targets",

@@ -1,6 +1,5 @@
 //! The one integration test binary: each module is a part of what Forebay promises, tried on real parts.
 
-mod accounts;
 mod apart;
 mod big;
 mod canary;
@@ -11,14 +10,12 @@ mod commands;
 mod compatibility;
 mod config_errors;
 mod crash;
-mod credentials;
 mod endpoints;
 mod errors;
 mod harness;
 mod ids;
 mod nats_down;
 mod overload;
-mod production;
 mod ready;
 mod retries;
 mod streaming;

@@ -58,9 +58,6 @@ impl Nats {
         let ports = (0..count)
             .map(|_| Ok(Ports { client: port::free()?, monitor: port::free()?, route: port::free()? }))
             .collect::<Result<Vec<_>>>()?;
-        // Who may do what is what operators deploy.
-        let accounts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nats/accounts.conf");
-        fs::copy(accounts, dir.path().join("accounts.conf"))?;
         let mut servers = Vec::new();
         for (n, own) in ports.iter().enumerate() {
             let file = dir.path().join(format!("n{n}.conf"));
@@ -68,9 +65,6 @@ impl Nats {
             let spec = Spec::new(format!("nats-{n}"), program.clone(), dir.path().join(format!("n{n}.log")))
                 .args(["-c".into(), file.into_os_string()])
                 .env("GOMAXPROCS", "1");
-            let spec = USERS.iter().fold(spec, |spec, user| {
-                spec.env(&format!("NATS_{}_PASSWORD", user.to_uppercase()), password(user))
-            });
             servers.push(Server { process: spec.start()?, port: own.client, monitor: own.monitor });
         }
         let nats = Self { servers, dir };
@@ -78,15 +72,10 @@ impl Nats {
         Ok(nats)
     }
 
-    /// What `NATS_URL` has to be for the operator's commands, and for the harness.
+    /// What `NATS_URL` has to be.
     pub fn url(&self) -> String {
-        self.url_of("operator")
-    }
-
-    /// What `NATS_URL` has to be for a role.
-    pub fn url_of(&self, user: &str) -> String {
-        let url = |server: &Server| format!("nats://{user}:{}@127.0.0.1:{}", password(user), server.port);
-        self.servers.iter().map(url).collect::<Vec<_>>().join(",")
+        let urls: Vec<String> = self.servers.iter().map(|s| format!("nats://127.0.0.1:{}", s.port)).collect();
+        urls.join(",")
     }
 
     /// Leaves logs and stores where they are.
@@ -136,14 +125,6 @@ impl Nats {
     pub async fn connect(&self) -> Result<jetstream::Context> {
         connect(&self.url()).await
     }
-}
-
-/// The users of `deploy/nats/accounts.conf`.
-const USERS: [&str; 5] = ["ingress", "workers", "ledger", "control", "operator"];
-
-/// A user's password: a canary, like every secret.
-fn password(user: &str) -> String {
-    format!("CANARY-nats-{user}-8Wd3Zr")
 }
 
 /// Connects to comma-separated addresses, in which user and password may stand.
@@ -207,7 +188,7 @@ fn config(n: usize, dir: &Path, ports: &[Ports]) -> String {
     let own = &ports[n];
     let store = dir.join(format!("n{n}"));
     let mut text = format!(
-        "include \"accounts.conf\"\nserver_name: \"n{n}\"\nlisten: \"127.0.0.1:{}\"\nhttp: \"127.0.0.1:{}\"\nmax_payload: 8MB\n\
+        "server_name: \"n{n}\"\nlisten: \"127.0.0.1:{}\"\nhttp: \"127.0.0.1:{}\"\nmax_payload: 8MB\n\
          ping_interval: \"10s\"\nping_max: 2\nwrite_deadline: \"5s\"\n\
          jetstream {{\n  store_dir: \"{}\"\n  sync_interval: \"100ms\"\n  max_file_store: 1TB\n}}\n",
         own.client,

@@ -42,8 +42,6 @@ pub(crate) async fn beat(worker: Arc<Worker>, ended: CancellationToken) {
             running: u64::try_from(running).unwrap_or(u64::MAX),
             capacity: u64::try_from(worker.config.slots).unwrap_or(u64::MAX),
             providers: providers(&worker),
-            probes: worker.probes.seen(),
-            breakers: worker.breakers.beats(),
         };
         let Ok(payload) = serde_json::to_vec(&said) else { continue };
         let sent = worker.link.client.publish(subject::CTL_LOAD, payload.into());

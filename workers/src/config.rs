@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use proto::health::FailureClass;
 use proto::id::WorkerId;
 use proto::subject::DEFAULT_POOL;
 
 use crate::Error;
-use crate::breaker::BreakerPolicy;
 
 /// Settings of one worker process.
 #[derive(Debug, Clone)]
@@ -45,15 +43,6 @@ pub struct Config {
     /// After how long without a sign of life a request is given to another worker; default 5 s, 10 s where the
     /// stream has replicas.
     pub ack_wait: Option<Duration>,
-    /// Whether the endpoints of tenants' credentials may be on the private network: for tests against providers on the
-    /// same machine. Nothing sets it from outside.
-    pub tenants_on_private_network: bool,
-    /// When a provider is left alone and for how long; variables `FOREBAY_BREAKER_<CLASS>_THRESHOLD` and
-    /// `FOREBAY_BREAKER_<CLASS>_COOLDOWN_MS` for each class of failure.
-    pub breakers: BreakerPolicy,
-    /// How often a provider is probed whose row does not say, in seconds; default 0 = never, variable
-    /// `FOREBAY_PROBE_SECONDS`.
-    pub probe_seconds: u32,
 }
 
 impl Default for Config {
@@ -75,17 +64,12 @@ impl Default for Config {
             answer_bytes_max: 64 << 20,
             body_bytes_max: 64 << 20,
             ack_wait: None,
-            tenants_on_private_network: false,
-            breakers: BreakerPolicy::default(),
-            probe_seconds: 0,
         }
     }
 }
 
 /// An idle stream is given at least this long: a model may think in silence between two chunks.
 const IDLE_MIN: Duration = Duration::from_secs(120);
-/// No cooldown is longer.
-const COOLDOWN_MAX: Duration = Duration::from_secs(24 * 3600);
 const ACK_WAIT_SINGLE: Duration = Duration::from_secs(5);
 /// Longer than an election, else everything that runs would be delivered again after each.
 const ACK_WAIT_REPLICATED: Duration = Duration::from_secs(10);
@@ -120,10 +104,6 @@ impl Config {
         if let Some(bytes) = number("FOREBAY_BODY_BYTES_MAX")? {
             config.body_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
         }
-        if let Some(seconds) = number("FOREBAY_PROBE_SECONDS")? {
-            config.probe_seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
-        }
-        config.breakers = breakers(&lookup)?;
         config.check()?;
         Ok(config)
     }
@@ -157,30 +137,6 @@ impl Config {
     }
 }
 
-/// The usual thresholds and cooldowns, changed by the environment.
-fn breakers(lookup: &impl Fn(&str) -> Option<String>) -> Result<BreakerPolicy, Error> {
-    let mut policy = BreakerPolicy::default();
-    let number = |name: String| match lookup(&name).as_deref().map(str::trim) {
-        None | Some("") => Ok(None),
-        Some(text) => text.parse::<u64>().map(Some).map_err(|_| Error::NamedVariable { name }),
-    };
-    if let Some(ms) = number("FOREBAY_BREAKER_OUTAGE_MS".to_owned())? {
-        policy.outage = Duration::from_millis(ms).min(COOLDOWN_MAX);
-    }
-    for class in FailureClass::UNHEALTHY {
-        let name = format!("FOREBAY_BREAKER_{}", class.as_str().to_ascii_uppercase());
-        let Some(row) = policy.of_mut(class) else { continue };
-        if let Some(threshold) = number(format!("{name}_THRESHOLD"))? {
-            row.threshold = u32::try_from(threshold).unwrap_or(u32::MAX);
-        }
-        if let Some(ms) = number(format!("{name}_COOLDOWN_MS"))? {
-            row.cooldown = Duration::from_millis(ms).min(COOLDOWN_MAX);
-            row.cooldown_max = row.cooldown_max.max(row.cooldown);
-        }
-    }
-    Ok(policy)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,17 +161,5 @@ mod tests {
         assert!(with("PROVIDER_TIMEOUT_MS", "0").is_err());
         assert!(with("FOREBAY_WORKER_SLOTS", "0").is_err());
         assert!(with("PROVIDER_MAX_RETRIES", "1000").is_err());
-        let error = with("FOREBAY_BREAKER_RATE_COOLDOWN_MS", "soon").unwrap_err().to_string();
-        assert_eq!(error, "FOREBAY_BREAKER_RATE_COOLDOWN_MS must be a whole number, not negative");
-    }
-
-    #[test]
-    fn breakers_are_set_for_each_class() {
-        let policy = with("FOREBAY_BREAKER_QUOTA_COOLDOWN_MS", "90000000").unwrap().breakers;
-        assert_eq!((policy.quota.cooldown, policy.quota.cooldown_max), (COOLDOWN_MAX, COOLDOWN_MAX));
-        assert_eq!(with("FOREBAY_BREAKER_SERVER_THRESHOLD", "0").unwrap().breakers.server.threshold, 0);
-        let outage = with("FOREBAY_BREAKER_OUTAGE_MS", "5").unwrap().breakers.outage;
-        assert_eq!(outage, Duration::from_millis(5));
-        assert_eq!(with("FOREBAY_PROBE_SECONDS", "30").unwrap().probe_seconds, 30);
     }
 }

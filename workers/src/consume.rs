@@ -22,7 +22,7 @@ use crate::execute::{self, Plan};
 use crate::jobs::Job;
 use crate::keep;
 use crate::keeper;
-use crate::routing;
+use crate::route::{self, Hop};
 use crate::work::{Work, time_left};
 
 /// A request that was delivered this often is not tried again.
@@ -176,7 +176,20 @@ async fn plan(work: &Work, payload: Bytes) -> Result<Plan, Fault> {
         Fault::new(FaultCode::Unavailable, "The gateway has no configuration yet.").retry_after(1000)
     })?;
     let set = work.worker.upstreams.of(&document).await;
-    let chain = routing::chain(work, &set)?;
+    let model = &work.envelope.model;
+    let speaks = |hop: &Hop| {
+        set.get(&hop.place.provider).is_some_and(|up| up.asked_in(work.envelope.dialect, hop).is_some())
+    };
+    let chain = route::resolve(&set.config, model, speaks);
+    let chain = chain.ok_or_else(|| {
+        Fault::new(FaultCode::ModelNotFound, format!("The model `{model}` does not exist."))
+            .with_param("model")
+    })?;
+    if chain.is_empty() {
+        let there = |hop: &Hop| set.get(&hop.place.provider).is_some();
+        let there = route::resolve(&set.config, model, there).is_some_and(|chain| !chain.is_empty());
+        return Err(if there { not_served(work) } else { execute::no_route() });
+    }
     let body = body::open(work, payload).await?;
     let asked = body.len();
     let body = keep::joined(work, body).await?;
@@ -185,6 +198,12 @@ async fn plan(work: &Work, payload: Bytes) -> Result<Plan, Fault> {
         _ => scan(work.envelope.dialect, &body)?.estimate,
     };
     Ok(Plan { set, chain, body, estimate })
+}
+
+/// No provider of the model has anything of the kind, today or later.
+fn not_served(work: &Work) -> Fault {
+    let message = format!("No provider of the model `{}` serves requests of this kind.", work.envelope.model);
+    Fault::new(FaultCode::InvalidRequest, message).with_param("model")
 }
 
 /// The configuration in force, at least as new as the one that admitted the request where that comes in time.

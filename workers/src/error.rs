@@ -11,12 +11,6 @@ pub enum Error {
         /// What it may be.
         expected: &'static str,
     },
-    /// The same, of several that are named alike.
-    #[error("{name} must be a whole number, not negative")]
-    NamedVariable {
-        /// The variable.
-        name: String,
-    },
     /// Settings that contradict each other.
     #[error("{0}")]
     Settings(&'static str),

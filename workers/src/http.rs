@@ -1,10 +1,12 @@
 //! One HTTP client per provider: timeouts, guard, pool, and the headers that every call to it carries.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use proto::catalogue::{self, Profile};
 use proto::config::{Provider, ProviderKind};
 use proto::dialect::Dialect;
 use proto::id::AttemptId;
@@ -16,12 +18,15 @@ use crate::config::Config;
 use crate::credentials::{self, CredentialError, Credentials};
 use crate::guard::{self, GuardError, GuardedResolver};
 use crate::metrics::ProviderMetrics;
-use crate::providers::{self, Adapter, Listing, Place};
+use crate::providers::{self, Adapter, Place};
+use crate::route::Hop;
 
 /// Shorter than the keep-alive of common servers would be safest; hyper sees most closed connections in time.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Names of models that are remembered; a wildcard alias takes any.
+const PROFILES_MAX: usize = 1024;
 const AGENT: &str = concat!("forebay/", env!("CARGO_PKG_VERSION"));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -113,16 +118,16 @@ pub(crate) struct Upstream {
     headers: HeaderMap,
     client: Client,
     seen: Mutex<Option<Seen>>,
+    /// Profiles of models, as far as they were asked for.
+    profiles: Mutex<HashMap<String, Arc<Profile>>>,
 }
 
 impl Upstream {
-    /// Checks the address, reads the secret and makes the client. `built_in` is the scripted provider's address,
-    /// `secret` what is presented instead of what the row names.
+    /// Checks the address, reads the secret and makes the client. `built_in` is the scripted provider's address.
     pub(crate) async fn build(
         provider: &Provider,
         settings: &Config,
         built_in: Option<&str>,
-        secret: Option<Secret<String>>,
     ) -> Result<Self, UnusableError> {
         let adapter = providers::adapter(provider.kind);
         let mut provider = provider.clone();
@@ -137,9 +142,8 @@ impl Upstream {
         let base = base.ok_or(UnusableError::NoAddress)?;
         let allow_private = adapter.built_in || provider.allow_private_network;
         let url = guard::check_url(&base, allow_private).map_err(UnusableError::Guard)?;
-        let (credentials, fingerprint) = Credentials::read(&provider, adapter, settings, secret)
-            .await
-            .map_err(UnusableError::Credentials)?;
+        let (credentials, fingerprint) =
+            Credentials::read(&provider, adapter, settings).await.map_err(UnusableError::Credentials)?;
         let mut headers = HeaderMap::with_capacity(6);
         headers.insert(CONTENT_TYPE, JSON);
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
@@ -152,6 +156,7 @@ impl Upstream {
             metrics: ProviderMetrics::new(&provider.name),
             permits: settings.in_flight_max.map(|max| Arc::new(Semaphore::new(max))),
             seen: Mutex::new(None),
+            profiles: Mutex::default(),
             headers,
             adapter,
             credentials,
@@ -167,6 +172,28 @@ impl Upstream {
         self.provider == other.provider
             && self.base == other.base
             && self.fingerprint.expose() == other.fingerprint.expose()
+    }
+
+    /// The dialect it is asked in when the caller speaks `caller`; `None` = it serves no such thing.
+    pub(crate) fn asked_in(&self, caller: Dialect, hop: &Hop) -> Option<Dialect> {
+        (self.adapter.dialect)(caller, &self.profile(hop))
+    }
+
+    /// What the model of a hop can do.
+    pub(crate) fn profile(&self, hop: &Hop) -> Arc<Profile> {
+        let model = hop.underlying.as_ref().unwrap_or(&hop.place.model);
+        let Ok(mut profiles) = self.profiles.lock() else {
+            return Arc::new(catalogue::profile(self.provider.kind, model));
+        };
+        if let Some(profile) = profiles.get(model) {
+            return Arc::clone(profile);
+        }
+        if profiles.len() >= PROFILES_MAX {
+            profiles.clear();
+        }
+        let profile = Arc::new(catalogue::profile(self.provider.kind, model));
+        profiles.insert(model.clone(), Arc::clone(&profile));
+        profile
     }
 
     /// Makes the request of a call. Nothing of the caller's headers goes along but the trace context; the attempt's
@@ -205,20 +232,6 @@ impl Upstream {
         Ok(request)
     }
 
-    /// Makes the request for the list of its models.
-    pub(crate) async fn prepare_get(&self, listing: &Listing) -> Result<Request, PrepareError> {
-        let url = Url::parse(&format!("{}{}", self.base, listing.path)).map_err(|_| PrepareError::Address)?;
-        let mut headers = self.headers.clone();
-        headers.insert(ACCEPT, JSON);
-        for (name, value) in listing.headers {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        self.credentials.put(&mut headers, url.as_str(), &JSON, &[]).await?;
-        let mut request = Request::new(Method::GET, url);
-        *request.headers_mut() = headers;
-        Ok(request)
-    }
-
     /// Sends a prepared request.
     pub(crate) fn send(
         &self,
@@ -241,22 +254,13 @@ impl Upstream {
 }
 
 pub(crate) fn client(url: &Url, settings: &Config, allow_private: bool) -> reqwest::Result<Client> {
-    client_through(url, settings, GuardedResolver::system(allow_private))
-}
-
-/// A client that knows names from `resolver` alone.
-pub(crate) fn client_through(
-    url: &Url,
-    settings: &Config,
-    resolver: GuardedResolver,
-) -> reqwest::Result<Client> {
     let builder = Client::builder()
         .connect_timeout(settings.connect_timeout)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
-        .dns_resolver(Arc::new(resolver))
+        .dns_resolver(Arc::new(GuardedResolver { allow_private }))
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .tcp_keepalive(TCP_KEEPALIVE)
         .http2_keep_alive_interval(TCP_KEEPALIVE)

@@ -41,9 +41,8 @@ pub(crate) async fn joined(work: &Work, body: Bytes) -> Result<Bytes, Fault> {
     let ring = work.worker.projection.ring();
     let found = work.worker.results.read(&key, &ring, READ_PATIENCE.min(work.left())).await;
     let stored = match found {
-        // A session goes on from what its own end user asked alone.
-        Ok(Some(found)) if found.stored.about.is_shown_to(end_user(work)) => found.stored,
-        Ok(_) => return Err(not_found(previous)),
+        Ok(Some(found)) => found.stored,
+        Ok(None) => return Err(not_found(previous)),
         Err(error) => {
             let (job, unreachable) = (&work.job, matches!(error, ResultError::Unreachable(_)));
             tracing::warn!(
@@ -64,10 +63,6 @@ pub(crate) async fn joined(work: &Work, body: Bytes) -> Result<Bytes, Fault> {
         return Err(Fault::new(FaultCode::RequestTooLarge, message).with_param("previous_response_id"));
     }
     Ok(joined)
-}
-
-fn end_user(work: &Work) -> Option<&str> {
-    work.envelope.who.as_ref()?.end_user.as_deref()
 }
 
 fn not_found(id: &str) -> Fault {
@@ -115,7 +110,6 @@ pub(crate) async fn keep(work: &Work, body: &[u8], response: &Bytes) {
             background: false,
             stream: false,
             token: None,
-            end_user: end_user(work).map(str::to_owned),
         },
         input: openai_responses::input_of_body(body),
         response: response.clone(),

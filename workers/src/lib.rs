@@ -8,7 +8,6 @@
 mod background;
 mod beat;
 mod body;
-mod breaker;
 mod budget;
 mod claim;
 mod config;
@@ -25,23 +24,18 @@ mod keep;
 mod keeper;
 mod linger;
 mod metrics;
-mod probe;
-mod profiles;
 mod providers;
 mod pull;
 mod reply;
 mod retry;
 mod route;
-mod routing;
 mod secrets;
 mod store;
 #[cfg(test)]
 mod testing;
 mod upstreams;
-mod vault;
 mod work;
 
-pub use breaker::{BreakerPolicy, ClassPolicy};
 pub use config::Config;
 pub use error::Error;
 pub use health::Health;
@@ -51,38 +45,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use proto::canonical::Carrier;
-use proto::config::{Config as Document, SecretRef};
-use proto::hpke::OpeningKeys;
-use proto::nats::presence::Speaker;
 use proto::nats::{Link, Projection, Replays, Results, wait_declared};
 use proto::seal::Wrapper;
 use proto::subject;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::breaker::Breakers;
 use crate::budget::RetryBudget;
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
-use crate::probe::Probes;
-use crate::profiles::Profiles;
-use crate::route::{Paces, Wheels};
 use crate::upstreams::Upstreams;
-use crate::vault::Vault;
 
 /// For this long after the connection broke, every delivery is claimed before it is served.
 const SHAKEN: Duration = Duration::from_secs(5);
-/// How much longer than its first content a probe may take before another is made in its place.
-const PROBE_GRACE: Duration = Duration::from_secs(5);
-/// How long a start waits to learn the health of providers.
-const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
-/// How long a start waits to learn of sealed credentials.
-const VAULT_PATIENCE: Duration = Duration::from_secs(2);
-/// How long a start waits to learn what is switched off.
-const SWITCHES_PATIENCE: Duration = Duration::from_secs(10);
-const SWITCHES_POLL: Duration = Duration::from_millis(5);
-/// How often connections are looked for that nobody uses any more.
-const VAULT_TIDY: Duration = Duration::from_secs(60);
 /// How long what is written may take to leave the process in the end.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -93,8 +68,6 @@ pub struct Secrets {
     pub wrapper: Wrapper,
     /// Makes and reads what carries providers' opaque data through foreign dialects.
     pub carrier: Carrier,
-    /// Opens sealed provider credentials.
-    pub opening: OpeningKeys,
 }
 
 /// What all steps share.
@@ -106,14 +79,8 @@ pub(crate) struct Worker {
     results: Results,
     replays: Replays,
     upstreams: Upstreams,
-    vault: Vault,
-    wheels: Wheels,
-    paces: Paces,
-    profiles: Profiles,
     jobs: Jobs,
     budget: RetryBudget,
-    breakers: Breakers,
-    probes: Probes,
     metrics: Metrics,
     health: Health,
     /// The jobs, and what runs on their behalf.
@@ -163,17 +130,11 @@ pub async fn run(
     let worker = Arc::new(Worker {
         carrier: secrets.carrier.clone(),
         upstreams: Upstreams::new(config.clone(), helpers.clone(), ended.clone()),
-        vault: Vault::new(secrets.opening, config.clone()),
-        wheels: Wheels::default(),
-        paces: Paces::default(),
-        profiles: Profiles::default(),
         projection: Projection::new(),
         results: Results::new(link.clone()),
         replays: Replays::new(link.clone()),
         jobs: Jobs::default(),
         budget: RetryBudget::new(Instant::now()),
-        breakers: Breakers::new(config.breakers, config.worker, config.first_byte_timeout + PROBE_GRACE),
-        probes: Probes::default(),
         metrics: Metrics::new(),
         tracker: TaskTracker::new(),
         started: Instant::now(),
@@ -188,21 +149,10 @@ pub async fn run(
         .await
         .map_err(|source| Error::Subscribe { subject: subject::CTL_CANCEL.to_owned(), source })?;
     helpers.spawn(project(Arc::clone(&worker), secrets.wrapper, ended.clone()));
-    helpers.spawn(breaker::share(worker.breakers.clone(), worker.link.clone(), ended.clone()));
-    helpers.spawn(vault(Arc::clone(&worker), ended.clone()));
-    helpers.spawn(probe::answer(Arc::clone(&worker), ended.clone()));
-    helpers.spawn(probe::probe(Arc::clone(&worker), ended.clone()));
-    helpers.spawn(say(Arc::clone(&worker), ended.clone()));
     helpers.spawn(keeper::keep(Arc::clone(&worker), ended.clone()));
     helpers.spawn(beat::beat(Arc::clone(&worker), ended.clone()));
     helpers.spawn(beat::listen(Arc::clone(&worker), cancels, ended.clone()));
     tracing::info!(worker = %worker.config.worker, pool = worker.config.pool, "worker up");
-    worker.breakers.loaded(HEALTH_PATIENCE).await;
-    worker.vault.loaded(VAULT_PATIENCE).await;
-    tokio::select! {
-        () = switches_known(&worker) => {}
-        () = shutdown.cancelled() => {}
-    }
     let pulled = pull::pull(&worker, &shutdown).await;
     health.set_pulling(false);
     finish(&worker, drain).await;
@@ -218,65 +168,6 @@ async fn project(worker: Arc<Worker>, wrapper: Wrapper, ended: CancellationToken
         () = worker.projection.run(worker.link.clone(), wrapper) => {}
         () = ended.cancelled() => {}
     }
-}
-
-/// Follows the sealed credentials, and closes what is called with none of them any more.
-async fn vault(worker: Arc<Worker>, ended: CancellationToken) {
-    let tidy = async {
-        loop {
-            tokio::time::sleep(VAULT_TIDY).await;
-            worker.vault.close_idle();
-        }
-    };
-    tokio::select! {
-        () = worker.vault.follow(&worker.link) => {}
-        () = tidy => {}
-        () = ended.cancelled() => {}
-    }
-}
-
-/// Waits until it is known what is switched off, so that nothing runs that was stopped while it was queued.
-async fn switches_known(worker: &Worker) {
-    let known = async {
-        while !worker.projection.switches_known() {
-            tokio::time::sleep(SWITCHES_POLL).await;
-        }
-    };
-    if tokio::time::timeout(SWITCHES_PATIENCE, known).await.is_err() {
-        tracing::warn!("what is switched off is not known yet");
-    }
-}
-
-/// Says what configuration this worker runs with, and whether it could run with the next one.
-async fn say(worker: Arc<Worker>, ended: CancellationToken) {
-    let speaker = Speaker::new(worker.link.clone(), "workers", worker.config.worker);
-    let judging = Arc::clone(&worker);
-    let judge = move |staged: Arc<Document>, current: Option<Arc<Document>>| {
-        let worker = Arc::clone(&judging);
-        async move {
-            worker.upstreams.judge(&staged, current.as_deref()).await?;
-            sealed(&worker, &staged, current.as_deref())
-        }
-    };
-    tokio::select! {
-        () = speaker.run(&worker.projection, judge) => {}
-        () = ended.cancelled() => {}
-    }
-    speaker.leave().await;
-}
-
-/// Whether the sealed credentials are known that new or changed providers name.
-fn sealed(worker: &Worker, staged: &Document, current: Option<&Document>) -> Result<(), String> {
-    for provider in staged.providers.iter().filter(|provider| !provider.disabled) {
-        let as_before = current.and_then(|current| current.provider(&provider.name)) == Some(provider);
-        if let Some(SecretRef::Credential(id)) = provider.api_key.as_ref().filter(|_| !as_before)
-            && worker.vault.get(id).is_none()
-        {
-            let name = &provider.name;
-            return Err(format!("provider {name} cannot be used: the credential {id} is not known"));
-        }
-    }
-    Ok(())
 }
 
 /// Lets running jobs finish, then leaves the rest to others.

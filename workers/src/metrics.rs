@@ -6,7 +6,6 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
 use proto::event::Ending;
 use proto::fault::FaultCode;
-use proto::health::{BreakerState, FailureClass};
 
 const DELIVERIES: &str = "forebay_worker_deliveries_total";
 const REDELIVERIES: &str = "forebay_worker_redeliveries_total";
@@ -25,9 +24,6 @@ const FIRST_BYTE: &str = "forebay_worker_first_byte_seconds";
 const RETRIES: &str = "forebay_worker_retries_total";
 const FALLBACKS: &str = "forebay_worker_fallbacks_total";
 const RESULT_STORE: &str = "forebay_worker_result_store_seconds";
-const BREAKERS: &str = "forebay_worker_breaker_changes_total";
-const BREAKERS_ALONE: &str = "forebay_worker_breaker_alone_total";
-const PROBES: &str = "forebay_worker_probes_total";
 const UNKEPT: &str = "forebay_worker_results_unkept_total";
 
 /// Handles of the process-wide metrics.
@@ -88,33 +84,6 @@ impl Metrics {
     }
 }
 
-/// A breaker came to this state in this process.
-pub(crate) fn breaker(provider: &str, state: BreakerState, class: FailureClass) {
-    counter!(
-        BREAKERS,
-        "provider" => provider.to_owned(),
-        "state" => state.as_str(),
-        "class" => class.as_str(),
-    )
-    .increment(1);
-}
-
-/// A call found out for itself whether a provider is well again, because the other workers could not be asked.
-pub(crate) fn breaker_alone() {
-    counter!(BREAKERS_ALONE).increment(1);
-}
-
-/// A provider was asked whether it answers.
-pub(crate) fn probe(provider: &str, healthy: bool, class: Option<FailureClass>) {
-    counter!(
-        PROBES,
-        "provider" => provider.to_owned(),
-        "healthy" => if healthy { "true" } else { "false" },
-        "class" => class.map_or("", FailureClass::as_str),
-    )
-    .increment(1);
-}
-
 /// Handles of one provider's metrics.
 pub(crate) struct ProviderMetrics {
     provider: String,
@@ -129,7 +98,7 @@ impl ProviderMetrics {
     pub(crate) fn new(provider: &str) -> Self {
         let provider = provider.to_owned();
         Self {
-            success: counter!(ATTEMPTS, "provider" => provider.clone(), "outcome" => "success", "fault" => "", "class" => ""),
+            success: counter!(ATTEMPTS, "provider" => provider.clone(), "outcome" => "success", "fault" => ""),
             upstream: histogram!(UPSTREAM, "provider" => provider.clone()),
             first_byte: histogram!(FIRST_BYTE, "provider" => provider.clone()),
             retries: counter!(RETRIES, "provider" => provider.clone()),
@@ -143,7 +112,6 @@ impl ProviderMetrics {
         &self,
         ending: Ending,
         fault: Option<FaultCode>,
-        class: Option<FailureClass>,
         duration: Duration,
         first_byte: Option<Duration>,
     ) {
@@ -154,7 +122,6 @@ impl ProviderMetrics {
                 "provider" => self.provider.clone(),
                 "outcome" => ending.as_str(),
                 "fault" => fault.map_or("", FaultCode::label),
-                "class" => class.map_or("", FailureClass::as_str),
             )
             .increment(1),
         }
@@ -194,18 +161,11 @@ fn describe() {
     describe_counter!(CANCELS, Unit::Count, "Running requests stopped, by reason");
     describe_counter!(CLOSED, Unit::Count, "Requests closed without a last outcome, by reason");
     describe_counter!(UNACKED, Unit::Count, "Requests left to another delivery");
-    describe_counter!(ATTEMPTS, Unit::Count, "Upstream calls, by provider, outcome, fault and class");
+    describe_counter!(ATTEMPTS, Unit::Count, "Upstream calls, by provider, outcome and fault");
     describe_histogram!(UPSTREAM, Unit::Seconds, "Upstream calls, from sending to the end, by provider");
     describe_histogram!(FIRST_BYTE, Unit::Seconds, "Upstream calls, from sending to the first content");
     describe_counter!(RETRIES, Unit::Count, "Tries on a same target again, by provider");
     describe_histogram!(RESULT_STORE, Unit::Seconds, "Storing one answer that is kept");
     describe_counter!(UNKEPT, Unit::Count, "Answers that were to be kept and could not be stored");
-    describe_counter!(
-        BREAKERS,
-        Unit::Count,
-        "Changes of breakers by this process, by provider, state and class"
-    );
-    describe_counter!(PROBES, Unit::Count, "Probes of providers, by provider, what they found, and class");
-    describe_counter!(BREAKERS_ALONE, Unit::Count, "Probes made without the agreement of the other workers");
     describe_counter!(FALLBACKS, Unit::Count, "Moves to the next target, by the provider that failed");
 }

@@ -9,7 +9,6 @@
 //! | 408, 409, 425, 5xx, cut off, not an answer | once with jitter (after a hint up to 2 s) | yes |
 //! | no content in time | no | yes |
 //! | account refused or exhausted | no | yes |
-//! | the model is not there | no | yes |
 //! | redirect | no | yes |
 //! | the caller's mistake | no | no |
 //! | thoughts of another account | once without them, at once (see [`crate::execute`]) | no |
@@ -23,12 +22,8 @@ pub(crate) enum Class {
     Connect,
     /// 429.
     RateLimited,
-    /// 401, 403: ours to mend, and no use to ask again.
+    /// 401, 402, 403, exhausted quota: ours to mend, and no use to ask again.
     Account,
-    /// 402, a quota or credit that is used up: the same, for a while.
-    Quota,
-    /// The provider does not have the model, or not at present.
-    Model,
     /// 408, 409, 425, 5xx, a connection that was cut, a success that is no answer.
     Transient,
     /// No content within the time for it.
@@ -80,7 +75,7 @@ pub(crate) struct Policy {
 }
 
 /// The longest wait that a provider's hint is followed for while the caller waits.
-pub(crate) const HINT_MAX: Duration = Duration::from_secs(2);
+const HINT_MAX: Duration = Duration::from_secs(2);
 /// The longest backoff.
 const DELAY_MAX: Duration = Duration::from_secs(8);
 /// What an attempt needs at least to make sense.
@@ -96,9 +91,7 @@ pub(crate) fn next(s: &Situation, policy: &Policy, random: u64, draw: impl FnOnc
     let short_hint = s.hint.filter(|hint| *hint <= HINT_MAX);
     let wait = match s.class {
         Class::Caller | Class::Stale => return Next::GiveUp,
-        Class::Account | Class::Quota | Class::Model | Class::Timeout | Class::Misplaced => {
-            return onwards;
-        }
+        Class::Account | Class::Timeout | Class::Misplaced => return onwards,
         Class::Connect if s.tries_here == 1 => Duration::ZERO,
         Class::Connect => return onwards,
         Class::RateLimited => match (s.hint, short_hint) {
@@ -168,9 +161,7 @@ mod tests {
         assert_eq!(of(Class::RateLimited, Some(30_000), false), Next::GiveUp);
         assert_eq!(of(Class::RateLimited, None, false), same(100));
         assert_eq!(of(Class::Transient, None, false), same(100));
-        for class in
-            [Class::Timeout, Class::Account, Class::Quota, Class::Model, Class::Misplaced, Class::Caller]
-        {
+        for class in [Class::Timeout, Class::Account, Class::Misplaced, Class::Caller] {
             assert_eq!(of(class, None, false), Next::GiveUp, "{class:?}");
         }
     }

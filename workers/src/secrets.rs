@@ -19,9 +19,6 @@ pub(crate) enum SecretError {
         #[source]
         source: std::io::Error,
     },
-    /// Not a place that is read: the credential is opened from its bucket.
-    #[error("the credential {0} is not among those that are known")]
-    Sealed(String),
     /// A value that no header can carry.
     #[error("the secret at {0} is empty or holds characters that a header cannot carry")]
     Unusable(String),
@@ -34,7 +31,6 @@ const SECRET_BYTES_MAX: u64 = 64 * 1024;
 pub(crate) async fn read(place: &SecretRef) -> Result<Secret<String>, SecretError> {
     match place {
         SecretRef::Env(name) => variable(name),
-        SecretRef::Credential(id) => Err(SecretError::Sealed(id.clone())),
         SecretRef::File(path) => usable(&Secret::new(read_file(path).await?), || place.to_string()),
     }
 }

@@ -26,18 +26,9 @@ pub(crate) fn envelope() -> Envelope {
         anthropic_version: None,
         anthropic_beta: None,
         kept: None,
-        who: None,
-        route: None,
         client_request_id: None,
         traceparent: None,
         path: Vec::new(),
         hold: None,
-    }
-}
-
-/// What makes TLS possible, once for a process.
-pub(crate) fn tls() {
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        tracing::debug!("another test was first");
     }
 }

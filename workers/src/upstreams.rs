@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use proto::config::{Config as Document, Project, Provider, ProviderKind, SecretRef, Strategy};
-use proto::guard::check_url;
+use proto::config::{Config as Document, Provider, ProviderKind};
 use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,21 +21,12 @@ pub(crate) struct UpstreamSet {
     /// The configuration to route and price with.
     pub(crate) config: Arc<Document>,
     by_name: HashMap<String, Arc<Upstream>>,
-    /// Where each project stands in the document: there may be thousands.
-    projects: HashMap<String, usize>,
-    /// Whether some alias is served by whoever is quickest.
-    pub(crate) paced: bool,
 }
 
 impl UpstreamSet {
-    /// The provider of that name, if it can be called with what its row names.
+    /// The provider of that name, if it can be called.
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Upstream>> {
         self.by_name.get(name)
-    }
-
-    /// The project of that name.
-    pub(crate) fn project(&self, name: &str) -> Option<&Project> {
-        self.config.projects.get(*self.projects.get(name)?)
     }
 
     /// Every provider that can be called.
@@ -86,9 +76,7 @@ impl Upstreams {
             return set;
         }
         let mut by_name = HashMap::with_capacity(document.providers.len());
-        // What is called with sealed credentials alone is opened when it is called.
-        let own = |row: &&Provider| !matches!(row.api_key, Some(SecretRef::Credential(_)));
-        for provider in document.providers.iter().filter(own) {
+        for provider in &document.providers {
             match self.build(provider).await {
                 Ok(built) => {
                     let old = before.as_ref().and_then(|set| set.get(&provider.name));
@@ -104,35 +92,9 @@ impl Upstreams {
                 }
             }
         }
-        let paced = document.models.iter().any(|model| model.strategy == Strategy::Latency);
-        let names = document.projects.iter().map(|project| project.name.clone());
-        let projects = names.zip(0..).collect();
-        let set = Arc::new(UpstreamSet { config: Arc::clone(document), by_name, projects, paced });
+        let set = Arc::new(UpstreamSet { config: Arc::clone(document), by_name });
         self.current.store(Some(Arc::clone(&set)));
         set
-    }
-
-    /// Whether every provider could be called that `staged` has and the configuration in force has not, or has
-    /// otherwise. What cannot be called already is no reason against another change.
-    pub(crate) async fn judge(&self, staged: &Document, current: Option<&Document>) -> Result<(), String> {
-        let mut problems = Vec::new();
-        for provider in staged.providers.iter().filter(|provider| !provider.disabled) {
-            if current.and_then(|current| current.provider(&provider.name)) == Some(provider) {
-                continue;
-            }
-            if matches!(provider.api_key, Some(SecretRef::Credential(_))) {
-                // Opened when it is called; its address is the same for everybody.
-                let url = provider.base_url.as_deref();
-                let wrong = url.and_then(|url| check_url(url, provider.allow_private_network).err());
-                problems
-                    .extend(wrong.map(|wrong| format!("provider {} cannot be used: {wrong}", provider.name)));
-                continue;
-            }
-            if let Err(error) = self.build(provider).await {
-                problems.push(format!("provider {} cannot be used: {}", provider.name, chain(&error)));
-            }
-        }
-        if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
     }
 
     async fn build(&self, provider: &Provider) -> Result<Upstream, UnusableError> {
@@ -148,6 +110,6 @@ impl Upstreams {
             | ProviderKind::Gemini
             | ProviderKind::Bedrock => None,
         };
-        Upstream::build(provider, &self.settings, built_in, None).await
+        Upstream::build(provider, &self.settings, built_in).await
     }
 }

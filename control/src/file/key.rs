@@ -7,10 +7,10 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::fields::{Fields, Shape};
-use super::{BUDGET, DraftKey, RATE_LIMIT, Walk, limits, secret};
+use super::{BUDGET, DraftKey, RATE_LIMIT, Walk, secret};
 
 const SHAPE: Shape = Shape {
-    known: &["project", "name", "secret", "models", "route_modes", "networks", "expires_at", "direct"],
+    known: &["project", "name", "secret"],
     unserved: &[("rpm", RATE_LIMIT), ("tpm", RATE_LIMIT), ("budget_usd", BUDGET)],
 };
 
@@ -57,6 +57,5 @@ pub(super) fn read(
         }
         taken.secrets.entry(secret.expose().clone()).or_insert_with(|| text.at.clone());
     }
-    let limits = limits::read(&fields, &mut walk.mistakes);
-    Some(DraftKey { project: project?.value.to_owned(), name: name?.value.to_owned(), secret, limits })
+    Some(DraftKey { project: project?.value.to_owned(), name: name?.value.to_owned(), secret })
 }

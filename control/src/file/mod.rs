@@ -5,7 +5,6 @@
 
 mod fields;
 mod key;
-mod limits;
 mod mistake;
 mod model;
 mod project;
@@ -14,9 +13,8 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
-pub use crate::store::KeyLimits;
 pub use mistake::Mistake;
-pub(crate) use provider::{address, provider_address};
+pub(crate) use provider::address;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -73,8 +71,6 @@ pub struct DraftKey {
     pub name: String,
     /// Its secret; generated where absent.
     pub secret: Option<Secret<String>>,
-    /// What it may do.
-    pub limits: KeyLimits,
 }
 
 /// A file that cannot be used.

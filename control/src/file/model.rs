@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use proto::config::{Model, Strategy, Target, WEIGHT_MAX};
+use proto::config::{Model, Strategy, Target};
 use proto::money::{Price, Rate};
 use toml::Spanned;
 use toml::de::DeValue;
@@ -12,16 +12,19 @@ use super::Walk;
 use super::fields::{Fields, Shape, Text, found};
 
 const SHAPE: Shape = Shape {
-    known: &["alias", "strategy", "targets", "price", "disabled"],
+    known: &["alias", "strategy", "targets", "price"],
     unserved: &[("underlying_model", ": it belongs to a target, { provider, model, underlying_model }.")],
 };
 
-const TARGET: Shape =
-    Shape { known: &["provider", "model", "underlying_model", "weight", "disabled"], unserved: &[] };
+const TARGET: Shape = Shape {
+    known: &["provider", "model", "underlying_model"],
+    unserved: &[("weight", ": it belongs to strategy weighted, which is not served yet. Remove it.")],
+};
 
 const PRICE: Shape =
     Shape { known: &["input", "output", "cached_input", "cache_write", "cache_write_long"], unserved: &[] };
 
+const STRATEGIES_UNSERVED: [&str; 3] = ["weighted", "load_balance", "latency"];
 /// The longest alias and the longest name of a model at its provider, in bytes.
 const MODEL_NAME_MAX: usize = 200;
 
@@ -47,20 +50,19 @@ pub(super) fn read(
     }
     let listed = fields.list("targets", &mut walk.mistakes);
     check_count(walk, &fields, strategy, listed.len());
-    let targets =
-        listed.into_iter().filter_map(|(path, value)| target(walk, path, value, strategy)).collect();
+    let targets = listed.into_iter().filter_map(|(path, value)| target(walk, path, value)).collect();
     let price = fields.value("price").and_then(|value| price(walk, fields.path("price"), value));
-    let disabled = fields.switch("disabled", false, &mut walk.mistakes);
-    Some(Model { price, disabled, ..Model::new(alias?.value, strategy?, targets) })
+    Some(Model { alias: alias?.value.to_owned(), strategy: strategy?, targets, price })
 }
 
 fn strategy(walk: &mut Walk<'_>, text: &Text<'_>) -> Option<Strategy> {
     let message = match text.value {
         "simple" => return Some(Strategy::Simple),
         "fallback" => return Some(Strategy::Fallback),
-        "weighted" | "load_balance" => return Some(Strategy::Weighted),
-        "latency" => return Some(Strategy::Latency),
-        other => format!("expected simple, weighted, fallback or latency, found \"{other}\""),
+        other if STRATEGIES_UNSERVED.contains(&other) => {
+            format!("strategy `{other}` is not served by this release; expected simple or fallback")
+        }
+        other => format!("expected simple or fallback, found \"{other}\""),
     };
     text.wrong(&mut walk.mistakes, message);
     None
@@ -75,20 +77,14 @@ fn check_count(walk: &mut Walk<'_>, fields: &Fields<'_, '_>, strategy: Option<St
     let message = match (strategy, count) {
         (_, 0) => "expected at least one { provider, model }, found an empty list".to_owned(),
         (Some(Strategy::Simple), 2..) => format!(
-            "strategy simple uses one target, found {count}: set another strategy, such as \"fallback\", or keep one \
-             of them"
+            "strategy simple uses one target, found {count}: set strategy = \"fallback\" or keep one of them"
         ),
         _ => return,
     };
     walk.mistakes.add(&value.span(), fields.path("targets"), message);
 }
 
-fn target(
-    walk: &mut Walk<'_>,
-    path: String,
-    value: &Spanned<DeValue<'_>>,
-    strategy: Option<Strategy>,
-) -> Option<Target> {
+fn target(walk: &mut Walk<'_>, path: String, value: &Spanned<DeValue<'_>>) -> Option<Target> {
     let fields = Fields::of(value, path, &TARGET, &mut walk.mistakes)?;
     let provider = fields.required("provider", "the name of a provider", &mut walk.mistakes);
     let model = fields.required("model", "the model's name at the provider", &mut walk.mistakes);
@@ -102,36 +98,11 @@ fn target(
     if let Some(provider) = &provider {
         walk.check_provider(provider);
     }
-    let weight = weight(walk, &fields, strategy);
-    let disabled = fields.switch("disabled", false, &mut walk.mistakes);
     Some(Target {
+        provider: provider?.value.to_owned(),
+        model: model?.value.to_owned(),
         underlying_model: underlying.map(|text| text.value.to_owned()),
-        weight,
-        disabled,
-        ..Target::new(provider?.value, model?.value)
     })
-}
-
-/// A target's share, which only one strategy looks at.
-fn weight(walk: &mut Walk<'_>, fields: &Fields<'_, '_>, strategy: Option<Strategy>) -> u32 {
-    const USUAL: u32 = 1;
-    let Some(value) = fields.value("weight") else { return USUAL };
-    let whole = match value.get_ref() {
-        DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
-        _ => None,
-    };
-    let weight = whole.filter(|weight| (1..=WEIGHT_MAX).contains(weight));
-    let message = match (weight, strategy) {
-        (Some(weight), Some(Strategy::Weighted) | None) => return weight,
-        (None, _) => {
-            format!("expected a whole number from 1 to {WEIGHT_MAX}, found {}", found(value.get_ref()))
-        }
-        (Some(_), Some(Strategy::Simple | Strategy::Fallback | Strategy::Latency)) => {
-            "only strategy weighted looks at it: set strategy = \"weighted\" or remove it".to_owned()
-        }
-    };
-    walk.mistakes.add(&value.span(), fields.path("weight"), message);
-    USUAL
 }
 
 fn price(walk: &mut Walk<'_>, path: String, value: &Spanned<DeValue<'_>>) -> Option<Price> {

@@ -4,30 +4,18 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use http::Uri;
-use proto::config::{PROBE_SECONDS_MAX, PROBE_SECONDS_MIN, Provider, ProviderHealth, ProviderKind};
+use proto::config::{Provider, ProviderKind};
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::Walk;
-use super::fields::{Fields, Shape, Text, found};
+use super::fields::{Fields, Shape, Text};
 use super::secret;
 
 const SHAPE: Shape = Shape {
-    known: &[
-        "name",
-        "kind",
-        "base_url",
-        "api_key",
-        "api_version",
-        "region",
-        "allow_private_network",
-        "disabled",
-        "health",
-    ],
+    known: &["name", "kind", "base_url", "api_key", "api_version", "region", "allow_private_network"],
     unserved: &[],
 };
-
-const HEALTH: Shape = Shape { known: &["probe_seconds"], unserved: &[] };
 
 /// Every kind that a file may name.
 const KINDS: [ProviderKind; 6] = [
@@ -74,38 +62,14 @@ pub(super) fn read(
     let api_key =
         fields.text("api_key", &mut walk.mistakes).and_then(|text| secret::provider_key(walk, &text));
     Some(Provider {
+        name: name?.value.to_owned(),
+        kind: kind?,
         base_url: url,
         api_key,
         api_version,
         region,
         allow_private_network,
-        disabled: fields.switch("disabled", false, &mut walk.mistakes),
-        health: fields.value("health").and_then(|value| health(walk, fields.path("health"), value)),
-        ..Provider::new(name?.value, kind?)
     })
-}
-
-/// `health = { probe_seconds = 30 }`.
-fn health(walk: &mut Walk<'_>, path: String, value: &Spanned<DeValue<'_>>) -> Option<ProviderHealth> {
-    let fields = Fields::of(value, path, &HEALTH, &mut walk.mistakes)?;
-    let expected = format!("0 or a whole number of seconds from {PROBE_SECONDS_MIN} to {PROBE_SECONDS_MAX}");
-    let Some(value) = fields.value("probe_seconds") else {
-        fields.missing("probe_seconds", &expected, &mut walk.mistakes);
-        return None;
-    };
-    let seconds = match value.get_ref() {
-        DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
-        _ => None,
-    };
-    let fits = |seconds: &u32| *seconds == 0 || (PROBE_SECONDS_MIN..=PROBE_SECONDS_MAX).contains(seconds);
-    match seconds.filter(fits) {
-        Some(probe_seconds) => Some(ProviderHealth { probe_seconds }),
-        None => {
-            let message = format!("expected {expected}, found {}", found(value.get_ref()));
-            walk.mistakes.add(&value.span(), fields.path("probe_seconds"), message);
-            None
-        }
-    }
 }
 
 fn kind(walk: &mut Walk<'_>, text: &Text<'_>) -> Option<ProviderKind> {
@@ -140,7 +104,8 @@ fn only(
 const WORD_BYTES_MAX: usize = 64;
 
 fn url(walk: &mut Walk<'_>, text: &Text<'_>, private: bool, versioned: bool) -> Option<String> {
-    match provider_address(text.value, private, versioned) {
+    let address = if versioned { address(text.value, private) } else { host(text.value, private) };
+    match address {
         Ok(address) => Some(address),
         Err(problem) => {
             text.wrong(&mut walk.mistakes, problem);
@@ -161,11 +126,6 @@ pub(crate) fn address(text: &str, private: bool) -> Result<String, String> {
         return Err("expected the address up to /v1, without /chat/completions".to_owned());
     }
     Ok(address)
-}
-
-/// The address of a provider of a kind whose paths the operator names (`versioned`), or we know.
-pub(crate) fn provider_address(text: &str, private: bool, versioned: bool) -> Result<String, String> {
-    if versioned { address(text, private) } else { host(text, private) }
 }
 
 /// The same for a vendor whose paths we know.

@@ -31,15 +31,16 @@ const DIFFERENT_MIN: usize = 6;
 
 /// A provider's `api_key`: a reference only, because the file is copied, reviewed and committed.
 pub(super) fn provider_key(walk: &mut Walk<'_>, text: &Text<'_>) -> Option<SecretRef> {
+    if refused_credential(walk, text) {
+        return None;
+    }
     let Ok(reference) = text.value.parse::<SecretRef>() else {
-        let message =
-            "expected env:NAME, file:PATH or credential:ID: the secret itself may not stand in this file";
+        let message = "expected env:NAME or file:PATH: the secret itself may not stand in this file";
         text.wrong(&mut walk.mistakes, message);
         return None;
     };
     // The workers read it. Only where they run in this process can its absence be known here.
     if walk.options.local_providers
-        && !matches!(reference, SecretRef::Credential(_))
         && let Err(problem) = fetch(walk, &reference)
     {
         text.wrong(&mut walk.mistakes, problem);
@@ -74,7 +75,7 @@ pub(super) fn virtual_key(walk: &mut Walk<'_>, text: &Text<'_>) -> Option<Secret
 fn refused_credential(walk: &mut Walk<'_>, text: &Text<'_>) -> bool {
     let refused = text.value.starts_with("credential:");
     if refused {
-        let message = "a key's own secret is no credential; expected env:NAME or file:PATH";
+        let message = "`credential:ID` is not served by this release; expected env:NAME or file:PATH";
         text.wrong(&mut walk.mistakes, message);
     }
     refused
@@ -85,7 +86,6 @@ fn fetch(walk: &Walk<'_>, reference: &SecretRef) -> Result<Secret<String>, Strin
         SecretRef::Env(name) => {
             (walk.env)(name).ok_or_else(|| format!("the environment variable {name} is not set"))?
         }
-        SecretRef::Credential(_) => return Err("expected env:NAME or file:PATH".to_owned()),
         SecretRef::File(path) => {
             let mut text = String::new();
             let read = std::fs::File::open(path)

@@ -1,7 +1,6 @@
 //! The projector against a real nats-server: its order, its crashes, its rivals, and a NATS that lost everything.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use ledger::Db;
@@ -9,7 +8,7 @@ use proto::config::KeyRecord;
 
 use super::*;
 use crate::file::Draft;
-use crate::store::{Appended, NewRow, Published, Source, publish};
+use crate::store::{Published, Source, publish};
 use crate::testing::{Nats, draft, secrets, sqlite};
 
 const SECRET_A: &str = "secret-a-0123456789";
@@ -17,20 +16,6 @@ const SECRET_B: &str = "secret-b-0123456789";
 
 async fn put(db: &Db, draft: &Draft) -> Published {
     publish(db, draft, Source::File, &secrets('m'), 0, 1000).await.unwrap()
-}
-
-pub(super) async fn open(db: &Db, nats: &Nats) -> Projector {
-    open_with(db, nats, Nudge::default()).await
-}
-
-async fn open_with(db: &Db, nats: &Nats, nudge: Nudge) -> Projector {
-    let (link, roster) = (nats.link().await, Roster::default());
-    let (listening, bucket) = (roster.clone(), link.clone());
-    tokio::spawn(async move { listening.run(bucket).await });
-    while roster.all().is_none() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    Projector::open(db.clone(), link, nudge, roster).await.unwrap()
 }
 
 /// What NATS holds: version in force, mark, configuration events in order, keys by hash.
@@ -86,17 +71,17 @@ async fn killed_between_any_two_steps_it_ends_the_same() {
     let mut steps = 0;
     loop {
         // Each step is done by a new process: once up to the write, once more up to the mark.
-        let dying = open(&db, &nats).await;
-        let Some(row) = store::waiting(&db, 0).await.unwrap().into_iter().next() else { break };
+        let dying = Projector::open(db.clone(), nats.link().await).await.unwrap();
+        let Some(row) = store::waiting(&db).await.unwrap().into_iter().next() else { break };
         dying.perform(row.work.unwrap(), &row).await.unwrap();
         assert_order(&seen(&dying).await);
-        let next = open(&db, &nats).await;
+        let next = Projector::open(db.clone(), nats.link().await).await.unwrap();
         next.step(&row).await.unwrap();
         assert_order(&seen(&next).await);
         steps += 1;
     }
-    assert_eq!(steps, 12);
-    let projector = open(&db, &nats).await;
+    assert_eq!(steps, 10);
+    let projector = Projector::open(db, nats.link().await).await.unwrap();
     let end = seen(&projector).await;
     assert_eq!((end.current, end.mark, end.events.as_slice()), (2, 2, [1, 2].as_slice()));
     assert_eq!(end.keys.len(), 2);
@@ -110,9 +95,9 @@ async fn a_frozen_control_puts_nothing_back() {
     let nats = Nats::start();
     let (db, _dir) = sqlite().await;
     put(&db, &draft("m", &[("k", Some(SECRET_A))])).await;
-    let frozen = open(&db, &nats).await;
-    let held = store::waiting(&db, 0).await.unwrap();
-    let rival = open(&db, &nats).await;
+    let frozen = Projector::open(db.clone(), nats.link().await).await.unwrap();
+    let held = store::waiting(&db).await.unwrap();
+    let rival = Projector::open(db.clone(), nats.link().await).await.unwrap();
     rival.drain().await.unwrap();
     put(&db, &draft("m", &[])).await;
     rival.drain().await.unwrap();
@@ -131,8 +116,8 @@ async fn rivals_at_once_do_everything_once() {
     for round in 0..5 {
         put(&db, &draft(&format!("m{round}"), &[("k", Some(&format!("secret-{round}-0123456789")))])).await;
     }
-    let one = open(&db, &nats).await;
-    let two = open(&db, &nats).await;
+    let one = Projector::open(db.clone(), nats.link().await).await.unwrap();
+    let two = Projector::open(db.clone(), nats.link().await).await.unwrap();
     let (a, b) = tokio::join!(one.drain(), two.drain());
     a.unwrap();
     b.unwrap();
@@ -146,15 +131,15 @@ async fn a_new_nats_is_given_everything_again() {
     let (db, _dir) = sqlite().await;
     let old = {
         let nats = Nats::start();
-        let projector = open(&db, &nats).await;
+        let projector = Projector::open(db.clone(), nats.link().await).await.unwrap();
         put(&db, &draft("m", &[("k", Some(SECRET_A)), ("l", Some(SECRET_B))])).await;
         put(&db, &draft("m", &[("k", Some(SECRET_A))])).await;
         projector.drain().await.unwrap();
         seen(&projector).await
     };
     let nats = Nats::start();
-    let projector = open(&db, &nats).await;
-    assert_eq!(projector.drain().await.unwrap(), Drained::default());
+    let projector = Projector::open(db, nats.link().await).await.unwrap();
+    assert_eq!(projector.drain().await.unwrap(), 0);
     assert!(projector.restore().await.unwrap());
     let new = seen(&projector).await;
     assert_eq!((new.current, new.mark, new.events.as_slice()), (2, 2, [2].as_slice()));
@@ -169,94 +154,17 @@ async fn keys_that_the_database_does_not_know_are_forgotten() {
     let (old, _dir) = sqlite().await;
     put(&old, &draft("m", &[("k", Some(SECRET_A))])).await;
     put(&old, &draft("n", &[("k", Some(SECRET_A))])).await;
-    open(&old, &nats).await.drain().await.unwrap();
+    Projector::open(old, nats.link().await).await.unwrap().drain().await.unwrap();
 
     let (new, _dir) = sqlite().await;
-    let projector = open(&new, &nats).await;
+    let projector = Projector::open(new.clone(), nats.link().await).await.unwrap();
     let floor = projector.floor().await.unwrap();
     assert_eq!(floor, 2);
-    assert_eq!(projector.forget_unknown().await.unwrap(), 1);
+    assert_eq!(projector.forget_unknown_keys().await.unwrap(), 1);
     let draft_ = draft("o", &[("k", Some(SECRET_B))]);
     publish(&new, &draft_, Source::File, &secrets('m'), floor, 1).await.unwrap();
     projector.drain().await.unwrap();
     let end = seen(&projector).await;
     assert_eq!((end.current, end.mark, end.events.as_slice()), (3, 3, [1, 2, 3].as_slice()));
     assert_eq!(end.keys.keys().collect::<Vec<_>>(), [&hash(SECRET_B)]);
-}
-
-/// A switch, a credential and a session, in the database and in the outbox.
-async fn tenants(db: &Db, session_hash: &str) -> Appended {
-    let mut tx = store::begin(db).await.unwrap();
-    let insert = [
-        "INSERT INTO switches VALUES ('feature', 'a/write:it', 'operator', 'ops', NULL, 5)".to_owned(),
-        "INSERT INTO credentials VALUES ('cred_1', 'end_user', 'eu_1', 'openai', 'openai', NULL, 'sealed', 'k', \
-         '****', '[\"m\"]', 3, 2, NULL, 1, 'ops', NULL, 7, NULL, NULL)"
-            .to_owned(),
-        "INSERT INTO end_users VALUES ('eu_1', 'a', 'h', '{}', 1)".to_owned(),
-        format!(
-            "INSERT INTO sessions VALUES ('sess_1', 'a', 'eu_1', '{session_hash}', NULL, '[\"chat\"]', 1, \
-             9000000000000, NULL)"
-        ),
-        "INSERT INTO sessions VALUES ('sess_0', 'a', 'eu_1', 'over', NULL, '[]', 1, 2, NULL)".to_owned(),
-    ];
-    for statement in insert {
-        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *tx).await.unwrap();
-    }
-    let off = proto::switch::entry(proto::switch::SwitchKind::Feature, "a/write:it");
-    let rows = [
-        NewRow::put("switches", &off, &proto::switch::SwitchedOff { since_ms: 5 }).unwrap(),
-        NewRow::put("credentials", "cred_0", &"gone soon").unwrap(),
-        NewRow::delete("credentials", "cred_0"),
-    ];
-    let appended = store::append(&mut tx, &rows).await.unwrap();
-    tx.commit().await.unwrap();
-    appended
-}
-
-#[tokio::test]
-async fn switches_credentials_and_sessions_are_put_back_too() {
-    let (db, _dir) = sqlite().await;
-    let session = hash("session");
-    put(&db, &draft("m", &[("k", Some(SECRET_A))])).await;
-    let rows = tenants(&db, &session).await;
-    for empty in [false, true] {
-        let nats = Nats::start();
-        let projector = open(&db, &nats).await;
-        projector.drain().await.unwrap();
-        assert!(!store::any_waiting(&db, rows).await.unwrap());
-        projector.restore().await.unwrap();
-        assert!(!projector.restore().await.unwrap(), "once is enough");
-        let read = async |store: &Store, key: &str| bucket::read(store, key).await.unwrap();
-        assert_eq!(read(&projector.switches, "feature.a/write=3ait").await.unwrap(), r#"{"since_ms":5}"#);
-        assert_eq!(read(&projector.credentials, "cred_0").await, None);
-        if !empty {
-            continue;
-        }
-        let credential = read(&projector.credentials, "cred_1").await.unwrap();
-        let credential: proto::credential::CredentialRecord = serde_json::from_slice(&credential).unwrap();
-        assert_eq!((credential.owner.id(), credential.priority, credential.weight), ("eu_1", 3, 2));
-        assert!(credential.fallback_to_platform && credential.models_allowed == ["m"]);
-        let record = read(&projector.keys, &session).await.unwrap();
-        let record: KeyRecord = serde_json::from_slice(&record).unwrap();
-        assert_eq!(record.session.unwrap().scopes, ["chat"]);
-        assert_eq!(read(&projector.keys, "over").await, None, "a session that is over is not put back");
-        assert_eq!(projector.forget_unknown().await.unwrap(), 0);
-    }
-}
-
-#[tokio::test]
-async fn whoever_commits_waits_for_its_rows_alone() {
-    let nats = Nats::start();
-    let (db, _dir) = sqlite().await;
-    let nudge = Nudge::default();
-    let projector = open_with(&db, &nats, nudge.clone()).await;
-    put(&db, &draft("m", &[])).await;
-    let rows = tenants(&db, &hash("session")).await;
-    assert!(!nudge.wait_done(&db, rows).await.unwrap(), "nobody projects");
-    let woken = async {
-        nudge.woken().await;
-        projector.drain().await.unwrap();
-    };
-    let (done, ()) = tokio::join!(nudge.wait_done(&db, rows), woken);
-    assert!(done.unwrap());
 }

@@ -2,20 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::IpNet;
 use ledger::Db;
 use proto::config::KeyRecord;
-use proto::event::RouteMode;
 use proto::id::Token;
 use proto::secret::{Secret, random_secret};
-use proto::subject::KEYS_BUCKET;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 
-use super::outbox::NewRow;
-use super::publications::KeysBefore;
+use super::outbox::Work;
 use super::publish::GeneratedKey;
 use super::{Source, stored};
 use crate::Secrets;
@@ -24,12 +18,9 @@ use crate::file::DraftKey;
 
 /// What generated secrets begin with.
 const PREFIX: &str = "fb_sk_";
-/// How much of such a secret is shown afterwards, and how long it must be for that.
-const SHOWN_CHARS: usize = 10;
-const SHOWN_OF_MIN: usize = 40;
 
 /// A stored key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyRow {
     pub(crate) id: String,
     pub(crate) project: String,
@@ -40,29 +31,6 @@ pub(crate) struct KeyRow {
     /// The [`Source`] it came from.
     pub(crate) origin: String,
     pub(crate) created_ms: u64,
-    /// What it may do.
-    pub(crate) limits: KeyLimits,
-    /// The bcrypt hash of an imported key's secret; `hash` is [`proto::config::imported_entry`] then.
-    pub(crate) bcrypt: Option<String>,
-}
-
-/// What a key may do beyond its project, and how it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct KeyLimits {
-    /// The beginning of its secret, to know it by; empty where none of it may be shown.
-    pub prefix: String,
-    /// The only models it may ask for; `None` = all.
-    pub models: Option<Vec<String>>,
-    /// The only ways its requests may be paid for; `None` = whatever the project's policy says.
-    pub route_modes: Option<Vec<RouteMode>>,
-    /// The only networks it may be used from; `None` = all.
-    pub networks: Option<Vec<IpNet>>,
-    /// Whether it may name a target as `provider/model`.
-    pub direct: bool,
-    /// When it ends, in milliseconds since the Unix epoch.
-    pub expires_ms: Option<u64>,
-    /// The key that it replaces.
-    pub rotated_from: Option<String>,
 }
 
 impl KeyRow {
@@ -73,13 +41,6 @@ impl KeyRow {
             project: self.project.clone(),
             name: self.name.clone(),
             revoked: self.revoked,
-            expires_ms: self.limits.expires_ms,
-            models: self.limits.models.clone(),
-            route_modes: self.limits.route_modes.clone(),
-            networks: self.limits.networks.clone(),
-            direct: self.limits.direct,
-            session: None,
-            bcrypt: self.bcrypt.clone(),
         }
     }
 }
@@ -113,32 +74,26 @@ impl Plan {
         for key in wanted {
             let name = (key.project.clone(), key.name.clone());
             let row = by_name.get(&name);
-            let (hash, prefix, bcrypt) = match (&key.secret, row) {
-                (Some(secret), _) => (secrets.pepper.hash(secret.expose()), shown(secret.expose()), None),
-                (None, Some(row)) if !row.revoked => {
-                    (row.hash.clone(), row.limits.prefix.clone(), row.bcrypt.clone())
-                }
+            let hash = match (&key.secret, row) {
+                (Some(secret), _) => secrets.pepper.hash(secret.expose()),
+                (None, Some(row)) if !row.revoked => row.hash.clone(),
                 (None, _) => {
                     let secret = Secret::new(random_secret(PREFIX).map_err(|_| Error::Random)?);
-                    let (hash, prefix) = (secrets.pepper.hash(secret.expose()), shown(secret.expose()));
-                    let (project, name) = (key.project.clone(), key.name.clone());
-                    generated.push(GeneratedKey { project, name, secret });
-                    (hash, prefix, None)
+                    let hash = secrets.pepper.hash(secret.expose());
+                    generated.push(GeneratedKey {
+                        project: key.project.clone(),
+                        name: key.name.clone(),
+                        secret,
+                    });
+                    hash
                 }
             };
-            let rotated_from = row.and_then(|row| row.limits.rotated_from.clone());
-            let new = KeyRow {
-                id: row.map_or_else(|| format!("key_{}", Token::random()), |row| row.id.clone()),
-                project: key.project.clone(),
-                name: key.name.clone(),
-                hash,
-                revoked: false,
-                origin: source.as_str().to_owned(),
-                created_ms: row.map_or(now_ms, |row| row.created_ms),
-                limits: KeyLimits { prefix, rotated_from, ..key.limits.clone() },
-                bcrypt,
-            };
-            target.insert(name, new);
+            let id = row.map_or_else(|| format!("key_{}", Token::random()), |row| row.id.clone());
+            let created_ms = row.map_or(now_ms, |row| row.created_ms);
+            let (project, name_) = name.clone();
+            let origin = source.as_str().to_owned();
+            target
+                .insert(name, KeyRow { id, project, name: name_, hash, revoked: false, origin, created_ms });
         }
         let taken: BTreeSet<String> = target.values().map(|row| row.hash.clone()).collect();
         let mut plan = Self { old: Vec::new(), put: Vec::new(), generated };
@@ -171,83 +126,39 @@ impl Plan {
             query.execute(&mut **tx).await.map_err(Error::sql("replace a key"))?;
         }
         for row in &self.put {
-            insert(tx, row).await?;
+            sqlx::query(include_str!("sql/insert_key.sql"))
+                .bind(&row.id)
+                .bind(&row.project)
+                .bind(&row.name)
+                .bind(&row.hash)
+                .bind(i64::from(row.revoked))
+                .bind(&row.origin)
+                .bind(stored(row.created_ms))
+                .execute(&mut **tx)
+                .await
+                .map_err(Error::sql("store a key"))?;
         }
         Ok(())
     }
 
-    /// What the keys were and are, to go back to if need be.
-    pub(super) fn before(&self) -> KeysBefore {
-        KeysBefore { old: self.old.clone(), put: self.put.clone() }
-    }
-
     /// What the bucket must learn: hashes that are gone, then the new records.
-    pub(super) fn outbox(&self) -> Result<Vec<NewRow>, Error> {
+    pub(super) fn outbox(&self) -> Result<Vec<(Work, String, String)>, Error> {
         let kept: BTreeSet<&str> = self.put.iter().map(|row| row.hash.as_str()).collect();
         let gone = self.old.iter().filter(|row| !kept.contains(row.hash.as_str()));
-        let mut rows: Vec<_> = gone.map(|row| NewRow::delete(KEYS_BUCKET, &row.hash)).collect();
+        let mut rows: Vec<_> = gone.map(|row| (Work::DeleteKey, target(&row.hash), String::new())).collect();
         for row in &self.put {
-            rows.push(NewRow::put(KEYS_BUCKET, &row.hash, &row.record())?);
+            rows.push((Work::PutKey, target(&row.hash), serde_json::to_string(&row.record())?));
         }
         Ok(rows)
     }
 }
 
-/// How a secret begins that was made here; of others nothing is shown, because they may be short.
-fn shown(secret: &str) -> String {
-    let made_here = secret.starts_with(PREFIX) && secret.len() >= SHOWN_OF_MIN;
-    secret.get(..SHOWN_CHARS).filter(|_| made_here).unwrap_or_default().to_owned()
+fn target(hash: &str) -> String {
+    format!("{}/{hash}", proto::subject::KEYS_BUCKET)
 }
 
 fn secret_taken(row: &KeyRow) -> Error {
     Error::SecretTaken { project: row.project.clone(), name: row.name.clone() }
-}
-
-/// Adds a key.
-pub(crate) async fn insert(tx: &mut Transaction<'static, Any>, row: &KeyRow) -> Result<(), Error> {
-    insert_by(tx, include_str!("sql/insert_key.sql"), row).await
-}
-
-/// Makes the keys what they were before a version that does not come into force. What was changed since stays.
-pub(super) async fn bring_back(tx: &mut Transaction<'static, Any>, before: &KeysBefore) -> Result<(), Error> {
-    for row in &before.put {
-        let query = sqlx::query(include_str!("sql/delete_key_if.sql")).bind(&row.id).bind(&row.hash);
-        let query = query.bind(i64::from(row.revoked));
-        query.execute(&mut **tx).await.map_err(Error::sql("bring the keys back"))?;
-    }
-    for row in &before.old {
-        insert_by(tx, include_str!("sql/bring_back_key.sql"), row).await?;
-    }
-    Ok(())
-}
-
-async fn insert_by(
-    tx: &mut Transaction<'static, Any>,
-    statement: &'static str,
-    row: &KeyRow,
-) -> Result<(), Error> {
-    let limits = &row.limits;
-    let list = |list: Option<serde_json::Result<String>>| list.transpose();
-    sqlx::query(statement)
-        .bind(&row.id)
-        .bind(&row.project)
-        .bind(&row.name)
-        .bind(&row.hash)
-        .bind(i64::from(row.revoked))
-        .bind(&row.origin)
-        .bind(stored(row.created_ms))
-        .bind(&limits.prefix)
-        .bind(list(limits.models.as_ref().map(serde_json::to_string))?)
-        .bind(list(limits.route_modes.as_ref().map(serde_json::to_string))?)
-        .bind(list(limits.networks.as_ref().map(serde_json::to_string))?)
-        .bind(i64::from(limits.direct))
-        .bind(limits.expires_ms.map(stored))
-        .bind(&limits.rotated_from)
-        .bind(&row.bcrypt)
-        .execute(&mut **tx)
-        .await
-        .map(drop)
-        .map_err(Error::sql("store a key"))
 }
 
 /// The rows that a plan for `wanted` must know of.
@@ -280,7 +191,7 @@ pub(super) async fn existing(
 }
 
 /// A page of all keys in the order of their hashes, after `hash`; at most 500.
-pub(super) async fn after(db: &Db, hash: &str) -> Result<Vec<KeyRow>, Error> {
+pub(crate) async fn after(db: &Db, hash: &str) -> Result<Vec<KeyRow>, Error> {
     let rows = sqlx::query(include_str!("sql/keys_after.sql")).bind(hash).fetch_all(db.pool()).await;
     let rows = rows.map_err(Error::sql("read the keys"))?;
     rows.iter().map(|row| read(row).map_err(Error::sql("read the keys"))).collect()
@@ -300,10 +211,7 @@ pub(crate) async fn by_hash(db: &Db, hash: &str) -> Result<Option<KeyRow>, Error
     read.map_err(Error::sql("read a key"))
 }
 
-pub(crate) fn read(row: &AnyRow) -> Result<KeyRow, sqlx::Error> {
-    let number = |name| -> Result<Option<u64>, sqlx::Error> {
-        Ok(row.try_get::<Option<i64>, _>(name)?.and_then(|value| u64::try_from(value).ok()))
-    };
+fn read(row: &AnyRow) -> Result<KeyRow, sqlx::Error> {
     Ok(KeyRow {
         id: row.try_get("id")?,
         project: row.try_get("project")?,
@@ -311,23 +219,6 @@ pub(crate) fn read(row: &AnyRow) -> Result<KeyRow, sqlx::Error> {
         hash: row.try_get("hash")?,
         revoked: row.try_get::<i64, _>("revoked")? != 0,
         origin: row.try_get("origin")?,
-        created_ms: number("created_ms")?.unwrap_or_default(),
-        limits: KeyLimits {
-            prefix: row.try_get("prefix")?,
-            models: list(row, "models")?,
-            route_modes: list(row, "route_modes")?,
-            networks: list(row, "networks")?,
-            direct: row.try_get::<i64, _>("direct")? != 0,
-            expires_ms: number("expires_ms")?,
-            rotated_from: row.try_get("rotated_from")?,
-        },
-        bcrypt: row.try_get("bcrypt")?,
+        created_ms: u64::try_from(row.try_get::<i64, _>("created_ms")?).unwrap_or_default(),
     })
-}
-
-/// A column that holds a JSON array, or nothing.
-fn list<T: DeserializeOwned>(row: &AnyRow, name: &str) -> Result<Option<Vec<T>>, sqlx::Error> {
-    let text: Option<String> = row.try_get(name)?;
-    let read = text.map(|text| serde_json::from_str(&text)).transpose();
-    read.map_err(|error| sqlx::Error::ColumnDecode { index: name.to_owned(), source: error.into() })
 }

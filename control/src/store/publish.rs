@@ -7,16 +7,16 @@ use proto::catalogue;
 use proto::config::{Config, ProviderKind};
 use proto::event::Event;
 use proto::secret::Secret;
+use proto::subject;
 use sha2::{Digest, Sha256};
 use sqlx::{Any, Row, Transaction};
 
 use super::keys::{self, Plan};
-use super::outbox::{self, NewRow};
-use super::publications::{self, By, KeysBefore, Kind};
+use super::outbox::{self, Work};
 use super::{Version, begin, stored, version};
+use crate::Secrets;
 use crate::error::Error;
 use crate::file::{Draft, DraftKey};
-use crate::{Secrets, check, merge};
 
 /// The largest compiled document, in bytes: with its envelope as an event it must fit a message of 1 MiB.
 const DOCUMENT_BYTES_MAX: usize = 900_000;
@@ -37,8 +37,6 @@ pub enum Source {
     Default,
     /// The example project, added to the version before.
     Demo,
-    /// An API: an edit of the version before, or a draft merged with it.
-    Api,
 }
 
 impl Source {
@@ -48,7 +46,6 @@ impl Source {
             Self::File => "file",
             Self::Default => "default",
             Self::Demo => "demo",
-            Self::Api => "api",
         }
     }
 
@@ -137,24 +134,8 @@ pub(crate) async fn publish_change(
     floor: u64,
     now_ms: u64,
 ) -> Result<Published, Error> {
-    let kind = if matches!(change, Change::Edit(..)) { Kind::Edit } else { Kind::Publish };
-    let actor = format!("system:{}", source.as_str());
-    let by = By { kind, actor: &actor, note: None, of_version: None };
-    publish_by(db, change, source, by, secrets, floor, now_ms).await
-}
-
-/// The same, as somebody.
-pub(crate) async fn publish_by(
-    db: &Db,
-    change: &Change<'_>,
-    source: Source,
-    by: By<'_>,
-    secrets: &Secrets,
-    floor: u64,
-    now_ms: u64,
-) -> Result<Published, Error> {
     for again in 1..=TRIES {
-        match once(db, change, source, by, secrets, floor, now_ms).await {
+        match once(db, change, source, secrets, floor, now_ms).await {
             Err(error) if error.is_conflict() => {
                 tracing::debug!(again, "another publication came in between");
                 tokio::time::sleep(RETRY_DELAY * again).await;
@@ -169,63 +150,53 @@ async fn once(
     db: &Db,
     change: &Change<'_>,
     source: Source,
-    by: By<'_>,
     secrets: &Secrets,
     floor: u64,
     now_ms: u64,
 ) -> Result<Published, Error> {
     let mut tx = begin(db).await?;
-    // Whoever publishes waits here for whoever else does, and begins with what that one left.
-    outbox::lock(&mut tx).await?;
     check_pepper(&mut tx, secrets).await?;
     let newest = read_version(&mut tx, include_str!("sql/newest_version.sql")).await?;
     let current = newest.as_ref().map_or(0, |newest| newest.version);
-    let Some(made) = changed(&mut tx, change, source, secrets, floor, newest.as_ref()).await? else {
+    let Some((config, digest)) = changed(&mut tx, change, source, secrets, floor, newest.as_ref()).await?
+    else {
         tx.rollback().await.map_err(Error::sql("end a transaction"))?;
         return Ok(Published { version: current, unchanged: true, generated: Vec::new() });
     };
-    let row = sqlx::query(include_str!("sql/highest_version.sql")).fetch_one(&mut *tx).await;
-    let highest: i64 =
-        row.and_then(|row| row.try_get("version")).map_err(Error::sql("read the highest version"))?;
-    let highest = u64::try_from(highest).unwrap_or_default();
-    let version = highest.max(floor) + 1;
-    let config = Config { version, published_ms: now_ms, ..priced(made.config) };
-    let problems = check::errors(&config);
-    if !problems.is_empty() {
-        return Err(Error::Invalid(problems));
-    }
+    let config = Config { version: current.max(floor) + 1, published_ms: now_ms, ..priced(config) };
     let document = serde_json::to_string(&config)?;
     if document.len() > DOCUMENT_BYTES_MAX {
         return Err(Error::TooLarge { bytes: document.len(), max: DOCUMENT_BYTES_MAX });
     }
-    // The primary key lets one publisher through even where nobody waited.
+    // First of all writes: of several publishers the primary key lets one through, and the others start again.
     sqlx::query(include_str!("sql/insert_version.sql"))
-        .bind(stored(version))
+        .bind(stored(config.version))
         .bind(stored(now_ms))
-        .bind(change.source_name(source, newest.as_ref()).to_owned())
+        .bind(change.source_name(source, newest.as_ref()))
         .bind(&document)
-        .bind(made.digest)
-        .bind(made.authored.map(|authored| serde_json::to_string(&authored)).transpose()?)
+        .bind(digest)
         .execute(&mut *tx)
         .await
         .map_err(Error::sql("store a version"))?;
-    publications::insert(&mut tx, version, by, now_ms).await?;
-    let (before, mut key_rows, generated) = match change.keys() {
+    let (mut rows, generated) = match change.keys() {
         Some(wanted) => {
             let existing = keys::existing(&mut tx, wanted, secrets).await?;
             let plan = Plan::new(existing, wanted, source, secrets, now_ms)?;
             plan.apply(&mut tx).await?;
-            (plan.before(), plan.outbox()?, plan.generated)
+            (plan.outbox()?, plan.generated)
         }
-        None => (KeysBefore::default(), Vec::new(), Vec::new()),
+        None => (Vec::new(), Vec::new()),
     };
-    let mut rows = vec![NewRow::stage(serde_json::to_string(&before)?)];
-    rows.append(&mut key_rows);
-    rows.push(NewRow::mark_keys(version));
-    rows.push(NewRow::event(&Event::Config(config))?);
-    rows.push(NewRow::put_config(document));
-    let rows: Vec<NewRow> = rows.into_iter().map(|row| row.of(version)).collect();
-    outbox::append(&mut tx, &rows).await?;
+    let version = config.version;
+    rows.push((
+        Work::MarkKeys,
+        format!("{}/{}", subject::KEYS_BUCKET, subject::KEYS_PROJECTED),
+        version.to_string(),
+    ));
+    let event = Event::Config(config);
+    rows.push((Work::Event, event.subject(), serde_json::to_string(&event)?));
+    rows.push((Work::PutConfig, format!("{}/{}", subject::CONFIG_BUCKET, subject::CONFIG_KEY), document));
+    outbox::add(&mut tx, version, &rows).await?;
     tx.commit().await.map_err(Error::sql("commit a version"))?;
     Ok(Published { version, unchanged: false, generated })
 }
@@ -242,15 +213,7 @@ fn priced(config: Config) -> Config {
     Config { prices, ..config }
 }
 
-/// What a change makes of the newest version.
-struct Made {
-    config: Config,
-    digest: String,
-    /// What a file or the environment said, before it was merged.
-    authored: Option<Config>,
-}
-
-/// What the change makes; `None` if nothing changes.
+/// The document that the change makes, with its digest; `None` if nothing changes.
 async fn changed(
     tx: &mut Transaction<'static, Any>,
     change: &Change<'_>,
@@ -258,35 +221,25 @@ async fn changed(
     secrets: &Secrets,
     floor: u64,
     newest: Option<&Version>,
-) -> Result<Option<Made>, Error> {
+) -> Result<Option<(Config, String)>, Error> {
     match (change, newest) {
         (Change::Base(draft), newest) => {
             let digest = digest(draft, secrets)?;
             let base = read_version(tx, include_str!("sql/newest_base.sql")).await?;
-            let same =
-                base.as_ref().is_some_and(|base| base.source == source.as_str() && base.digest == digest);
+            let same = base.is_some_and(|base| base.source == source.as_str() && base.digest == digest);
             // A number that NATS has seen already would never come into force there.
             let reachable = newest.is_some_and(|newest| newest.version >= floor);
             if same && reachable {
                 return Ok(None);
             }
-            let authored = Some(draft.config.clone());
-            let merged = match (newest, base) {
-                (Some(newest), Some(base)) => {
-                    let last = base.authored.as_ref().unwrap_or(&base.config);
-                    merge::documents(&newest.config, last, &draft.config)?
-                }
-                _ => draft.config.clone(),
-            };
-            Ok(Some(Made { config: carry(tx, merged, newest).await?, digest, authored }))
+            Ok(Some((carry(tx, draft.config.clone(), newest).await?, digest)))
         }
         (Change::Edit(edit, _), Some(newest)) => {
-            let digest = newest.digest.clone();
-            Ok(edit(newest.config.clone()).map(|config| Made { config, digest, authored: None }))
+            let same = newest.digest.clone();
+            Ok(edit(newest.config.clone()).map(|config| (config, same)))
         }
         (Change::Again, Some(newest)) if newest.version < floor => {
-            let (config, digest) = (newest.config.clone(), newest.digest.clone());
-            Ok(Some(Made { config, digest, authored: newest.authored.clone() }))
+            Ok(Some((newest.config.clone(), newest.digest.clone())))
         }
         (Change::Edit(..) | Change::Again, _) => Ok(None),
     }
@@ -332,11 +285,11 @@ async fn check_pepper(tx: &mut Transaction<'static, Any>, secrets: &Secrets) -> 
 
 /// What makes two drafts equal: the document and the keys with the hashes of their secrets.
 fn digest(draft: &Draft, secrets: &Secrets) -> Result<String, Error> {
-    let mut keys = Vec::with_capacity(draft.keys.len());
-    for key in &draft.keys {
-        let hash = key.secret.as_ref().map(|secret| secrets.pepper.hash(secret.expose()));
-        keys.push((&key.project, &key.name, hash, serde_json::to_string(&key.limits)?));
-    }
+    let mut keys: Vec<_> = draft
+        .keys
+        .iter()
+        .map(|key| (&key.project, &key.name, key.secret.as_ref().map(|s| secrets.pepper.hash(s.expose()))))
+        .collect();
     keys.sort();
     // A release that ships other prices makes another version of the same file.
     let text = serde_json::to_vec(&(priced(draft.config.clone()), keys))?;

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::credentials::CredentialsCommand;
-
 /// Where an embedded run stores everything if it is told nothing else.
 pub(crate) const DEFAULT_DATA_DIR: &str = ".forebay";
 
@@ -43,23 +41,8 @@ pub(crate) enum Command {
     Seed(SeedArgs),
     /// Show what happened to requests, from the streams and the books
     Replay(ReplayArgs),
-    /// Look at, publish and go back to versions of the configuration
-    Config(ConfigArgs),
     /// Derive every balance again from the events and compare
     Reconcile(ReconcileArgs),
-    /// Check that the environment of a hosted deployment is complete and safe
-    ///
-    /// Every variable that such a deployment needs must be set and sound: secrets strong, addresses public, origins exact.
-    /// REQUIRE_HOSTED_PROVIDER=1 and REQUIRE_HOSTED_STRIPE=1 ask for the keys of those as well. No value is printed.
-    VerifyEnv(JsonArgs),
-    /// Provider credentials: keys, a masked list, rotation
-    #[command(subcommand)]
-    Credentials(CredentialsCommand),
-    /// Read, export and verify the audit log
-    #[command(subcommand)]
-    Audit(AuditCommand),
-    /// Check that whatever belongs to a tenant belongs to the right one; the first mismatch ends it with status 1
-    CheckIsolation(CheckIsolationArgs),
     /// Measure this machine: direct, plain proxy and Forebay in one run
     Bench(bench::Args),
     /// The mock provider of `bench`
@@ -236,99 +219,6 @@ pub(crate) struct ReplayArgs {
     pub(crate) output: JsonArgs,
 }
 
-/// `forebay config`.
-#[derive(Debug, Args)]
-pub(crate) struct ConfigArgs {
-    #[command(subcommand)]
-    pub(crate) command: ConfigCommand,
-}
-
-/// What can be done with the configuration.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Say what a file would do; nothing is changed
-    Preview {
-        /// The configuration file
-        file: PathBuf,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: JsonArgs,
-    },
-    /// Compare two versions, or the one in force with a file
-    Diff {
-        /// The configuration file to compare with
-        #[arg(conflicts_with = "to")]
-        file: Option<PathBuf>,
-        /// The version before [default: the one in force]
-        #[arg(long, value_name = "VERSION")]
-        from: Option<u64>,
-        /// The version after [default: the one in force]
-        #[arg(long, value_name = "VERSION")]
-        to: Option<u64>,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: JsonArgs,
-    },
-    /// Publish a file, if it says something else than what was last published from a file
-    ///
-    /// Objects are matched by name; what was made over the API stays. Needs SECRET_ENCRYPTION_KEY, as `seed` does.
-    Publish {
-        /// The configuration file
-        file: PathBuf,
-        /// A note for the history
-        #[arg(long)]
-        note: Option<String>,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: JsonArgs,
-    },
-    /// List what was published, the newest first
-    History {
-        /// The most publications to list
-        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=256))]
-        limit: u32,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: JsonArgs,
-    },
-    /// Publish an older version again
-    Rollback {
-        /// The version
-        version: u64,
-        /// A note for the history
-        #[arg(long)]
-        note: Option<String>,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: JsonArgs,
-    },
-    /// Show every process with the version it runs with; fails if one that runs has another
-    Status {
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: JsonArgs,
-    },
-}
-
-impl ConfigCommand {
-    fn json(&self) -> bool {
-        match self {
-            Self::Preview { output, .. }
-            | Self::Diff { output, .. }
-            | Self::Publish { output, .. }
-            | Self::History { output, .. }
-            | Self::Rollback { output, .. }
-            | Self::Status { output, .. } => output.json,
-        }
-    }
-}
-
 /// `forebay reconcile`.
 #[derive(Debug, Args)]
 pub(crate) struct ReconcileArgs {
@@ -341,95 +231,6 @@ pub(crate) struct ReconcileArgs {
     pub(crate) output: JsonArgs,
 }
 
-/// `forebay audit`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum AuditCommand {
-    /// Verify that no record was changed, removed or put in
-    ///
-    /// Walks the chain of hashes in the database and compares every record with its copy on EVENTS, as far back as that
-    /// is kept. Ends with status 1 and names the first record that is not as it was written.
-    Verify(AuditVerifyArgs),
-    /// Write every record, oldest first, as lines of JSON
-    Export(AuditExportArgs),
-    /// Show records, newest first
-    List(AuditListArgs),
-}
-
-/// `forebay audit verify`.
-#[derive(Debug, Args)]
-pub(crate) struct AuditVerifyArgs {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
-}
-
-/// `forebay audit export`.
-#[derive(Debug, Args)]
-pub(crate) struct AuditExportArgs {
-    #[command(flatten)]
-    pub(crate) filter: AuditFilter,
-    /// Lines of JSON, which it writes anyhow
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// `forebay audit list`.
-#[derive(Debug, Args)]
-pub(crate) struct AuditListArgs {
-    #[command(flatten)]
-    pub(crate) filter: AuditFilter,
-    /// The most records to show
-    #[arg(long, default_value_t = 100)]
-    pub(crate) limit: u32,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
-}
-
-/// Which records of the audit log.
-#[derive(Debug, Args)]
-pub(crate) struct AuditFilter {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// Only what this one did: admin:NAME, developer:NAME, end_user:ID, operator:NAME or system:ROLE
-    #[arg(long)]
-    pub(crate) actor: Option<String>,
-    /// Only this: key.revoke, app.create, ...
-    #[arg(long)]
-    pub(crate) action: Option<String>,
-    /// Only what was done to this kind of thing
-    #[arg(long)]
-    pub(crate) resource: Option<String>,
-    /// Only what was done to this one
-    #[arg(long, value_name = "ID")]
-    pub(crate) resource_id: Option<String>,
-    /// Only what concerns this developer
-    #[arg(long, value_name = "ID")]
-    pub(crate) developer: Option<String>,
-    /// Only what ended so
-    #[arg(long, value_parser = ["success", "denied", "failed"])]
-    pub(crate) outcome: Option<String>,
-    /// At or after this time (2026-11-20T12:00:00Z, or a day)
-    #[arg(long, value_name = "TIME")]
-    pub(crate) from: Option<String>,
-    /// Before this time
-    #[arg(long, value_name = "TIME")]
-    pub(crate) to: Option<String>,
-}
-
-/// `forebay check-isolation`.
-#[derive(Debug, Args)]
-pub(crate) struct CheckIsolationArgs {
-    /// The data directory of a running `forebay up` [default: .forebay]
-    #[arg(long, env = "FOREBAY_DATA_DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-    /// The database: sqlite://PATH or postgres://... (instead of a data directory)
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    pub(crate) database_url: Option<String>,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
-}
-
 impl Command {
     /// Whether the command was asked for one JSON object.
     pub(crate) fn json(&self) -> bool {
@@ -437,14 +238,7 @@ impl Command {
             Self::Demo(args) => args.json,
             Self::Seed(args) => args.output.json,
             Self::Replay(args) => args.output.json,
-            Self::Config(args) => args.command.json(),
             Self::Reconcile(args) => args.output.json,
-            Self::VerifyEnv(args) => args.json,
-            Self::Credentials(command) => command.args().output.json,
-            Self::Audit(AuditCommand::Verify(args)) => args.output.json,
-            Self::Audit(AuditCommand::Export(args)) => args.json,
-            Self::Audit(AuditCommand::List(args)) => args.output.json,
-            Self::CheckIsolation(args) => args.output.json,
             Self::Bench(args) => args.wants_json(),
             Self::Up(_)
             | Self::Ingress(_)

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::cli::SeedArgs;
 use crate::endpoint::Endpoint;
-use crate::keys::Keys;
 use crate::output;
+use crate::secrets::Keys;
 
 /// `forebay migrate`: safe to run from many places at once.
 pub(crate) async fn migrate(url: &str) -> anyhow::Result<ExitCode> {

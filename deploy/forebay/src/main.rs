@@ -8,22 +8,18 @@
 //! | [`roles`] | one role per process |
 //! | [`stack`], [`role`] | the roles' threads, the order they start and stop in |
 //! | [`nats_server`] | the child: found, fetched, started, recognised after a crash |
-//! | [`data_dir`], [`endpoint`], [`secrets`], [`keys`], [`private_file`] | what is kept on disk |
-//! | [`demo`], [`versions`], [`replay`], [`reconcile`], [`audit`], [`isolation`], [`credentials`], [`verify_env`], [`database`] | the commands that report or prepare |
+//! | [`data_dir`], [`endpoint`], [`secrets`], [`private_file`] | what is kept on disk |
+//! | [`demo`], [`replay`], [`reconcile`], [`database`] | the commands that report or prepare |
 //! | [`ops`], [`telemetry`], [`shutdown`], [`connect`], [`output`] | what every process needs |
 //!
 //! Errors are `anyhow` here and nowhere below: they end as sentences for whoever typed the command.
 
-mod audit;
 mod cli;
 mod connect;
-mod credentials;
 mod data_dir;
 mod database;
 mod demo;
 mod endpoint;
-mod isolation;
-mod keys;
 mod nats_server;
 mod ops;
 mod output;
@@ -37,8 +33,6 @@ mod shutdown;
 mod stack;
 mod telemetry;
 mod up;
-mod verify_env;
-mod versions;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -98,12 +92,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => database::migrate(&args.database_url).await,
         Command::Seed(args) => database::seed(args).await,
         Command::Replay(args) => replay::run(args).await.map(verdict),
-        Command::Config(args) => versions::run(args).await.map(verdict),
         Command::Reconcile(args) => reconcile::run(args).await.map(verdict),
-        Command::VerifyEnv(args) => verify_env::run(args.json).map(verdict),
-        Command::Credentials(command) => credentials::run(command).await.map(verdict),
-        Command::Audit(command) => audit::run(command).await.map(verdict),
-        Command::CheckIsolation(args) => isolation::run(args).await.map(verdict),
         Command::NatsServer => {
             output::line(&nats_server::find().await?.display().to_string())?;
             Ok(ExitCode::SUCCESS)

@@ -1,5 +1,4 @@
-//! What operators ask every role that serves no clients: `/health`, `/ready`, `/metrics`. Control serves them beside
-//! its own routes; the others have a listener for them.
+//! The operators' listener of the roles that serve no clients: `/health`, `/ready`, `/metrics`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,23 +42,18 @@ pub(crate) fn nats_check(link: Link) -> Check {
     )
 }
 
-/// The three routes.
-pub(crate) fn router(ops: Ops) -> Router {
-    Router::new()
-        .route("/health", get(health))
-        .route("/ready", get(ready))
-        .route("/metrics", get(metrics))
-        .with_state(Arc::new(ops))
-}
-
 /// Serves until `shutdown`, and a little longer for answers under way.
 pub(crate) async fn serve(
     listener: TcpListener,
     ops: Ops,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let served =
-        axum::serve(listener, router(ops)).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let router = Router::new()
+        .route("/health", get(health))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(Arc::new(ops));
+    let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let too_long = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;

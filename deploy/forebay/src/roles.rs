@@ -10,9 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::cli::{ControlArgs, IngressArgs, LedgerArgs, WorkersArgs};
-use crate::keys::{self, Keys};
 use crate::ops::{self, Check, Ops};
-use crate::secrets::{check_environment, production};
+use crate::secrets::{Keys, check_environment, production};
 use crate::telemetry::Metrics;
 use crate::up::configure;
 use crate::{connect, output, shutdown};
@@ -54,7 +53,7 @@ impl Process {
 /// `forebay ingress`.
 pub(crate) async fn ingress(args: IngressArgs) -> anyhow::Result<ExitCode> {
     let config = ingress::Config::from_env()?;
-    let (secrets, listener) = (keys::ingress_from_env()?, connect::listen(&args.listen)?);
+    let (keys, listener) = (Keys::from_env()?, connect::listen(&args.listen)?);
     let process = Process::start()?;
     let Some(link) = connect::nats(&args.nats.nats_url, "ingress", &process.shutdown).await? else {
         return Ok(ExitCode::SUCCESS);
@@ -63,14 +62,14 @@ pub(crate) async fn ingress(args: IngressArgs) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::from_std(listener)?;
     tracing::info!(address = %listener.local_addr()?, "clients are served");
     let text = process.metrics.text();
-    ingress::run(config, link, secrets, listener, text, process.shutdown).await?;
+    ingress::run(config, link, keys.for_ingress(), listener, text, process.shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// `forebay workers`.
 pub(crate) async fn workers(args: WorkersArgs) -> anyhow::Result<ExitCode> {
     let config = workers::Config::from_env()?;
-    let (secrets, operators) = (Keys::from_env()?.for_workers()?, connect::listen(&args.admin_listen)?);
+    let (keys, operators) = (Keys::from_env()?, connect::listen(&args.admin_listen)?);
     let process = Process::start()?;
     let Some(link) = connect::nats(&args.nats.nats_url, "workers", &process.shutdown).await? else {
         return Ok(ExitCode::SUCCESS);
@@ -80,7 +79,7 @@ pub(crate) async fn workers(args: WorkersArgs) -> anyhow::Result<ExitCode> {
     let checks: Vec<(_, Check)> =
         vec![("nats", ops::nats_check(link.clone())), ("workers", Box::new(move || asked.check()))];
     let _operators = process.operators("workers", operators, checks)?;
-    workers::run(config, link, secrets, health, process.shutdown).await?;
+    workers::run(config, link, keys.for_workers(), health, process.shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -110,8 +109,7 @@ pub(crate) async fn control(args: ControlArgs) -> anyhow::Result<ExitCode> {
         // Mistakes first, all of them, before anything is reached.
         configure::check(args.config.as_deref())?;
     }
-    let (keys, listener) = (Keys::from_env()?, connect::listen(&args.admin_listen)?);
-    let cors_origins = configure::cors_origins();
+    let (keys, operators) = (Keys::from_env()?, connect::listen(&args.admin_listen)?);
     let process = Process::start()?;
     let Some(db) = connect::database(&args.database.database_url, &process.shutdown).await? else {
         return Ok(ExitCode::SUCCESS);
@@ -121,20 +119,17 @@ pub(crate) async fn control(args: ControlArgs) -> anyhow::Result<ExitCode> {
     };
     let (on_published, published) = oneshot::channel();
     let durability = durability(args.durability.as_deref(), &link)?;
-    let health = control::Health::default();
-    let asked = health.clone();
-    let checks: Vec<(_, Check)> =
-        vec![("nats", ops::nats_check(link.clone())), ("control", Box::new(move || asked.check()))];
-    let operators = ops::router(Ops { service: "control", checks, metrics: process.metrics.text() });
     let config = control::Config {
         file: args.config,
         production: production(),
         streams: StreamOptions { durability, ..streams },
         on_published: Some(on_published),
-        health,
-        serve: Some(control::Serve { listener, operators, cors_origins }),
         ..control::Config::from_env()
     };
+    let health = config.health.clone();
+    let checks: Vec<(_, Check)> =
+        vec![("nats", ops::nats_check(link.clone())), ("control", Box::new(move || health.check()))];
+    let _operators = process.operators("control", operators, checks)?;
     let _announce = AbortOnDropHandle::new(tokio::spawn(show_generated(published)));
     Box::pin(control::run(config, link, db, keys.for_control(), process.shutdown)).await?;
     Ok(ExitCode::SUCCESS)

@@ -2,33 +2,30 @@
 //! weak ones stop every role from starting.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::bail;
-use proto::secret::{Secret, random_secret};
+use anyhow::{Context as _, bail};
+use proto::canonical::Carrier;
+use proto::seal::Wrapper;
+use proto::secret::{MasterKey, Pepper, Secret, random_secret};
 
+use crate::cli::{DEFAULT_DATA_DIR, Place};
 use crate::data_dir::DataDir;
 use crate::private_file;
 
-/// The master secret.
-pub(crate) const MASTER_ENV: &str = "SECRET_ENCRYPTION_KEY";
-/// Those before it, newest first, comma-separated.
-pub(crate) const PREVIOUS_ENV: &str = "SECRET_ENCRYPTION_KEY_PREVIOUS";
-/// What ingress and control need of it, where they do not have it.
-pub(crate) const SHARED_ENV: &str = "FOREBAY_SHARED_SECRET";
-/// The public half of what provider credentials are sealed with. No secret.
-pub(crate) const SEALING_ENV: &str = "FOREBAY_SEALING_KEY";
-pub(crate) const MASTER_FILE: &str = "secret-encryption-key";
-pub(crate) const ADMIN_ENV: &str = "ADMIN_TOKEN";
-pub(crate) const DEVELOPER_ENV: &str = "DEVELOPER_ADMIN_TOKEN";
-const LITELLM_ENV: &str = "LITELLM_MASTER_KEY";
-pub(crate) const ADMIN_FILE: &str = "admin-token";
+const MASTER_ENV: &str = "SECRET_ENCRYPTION_KEY";
+const MASTER_FILE: &str = "secret-encryption-key";
+const ADMIN_ENV: &str = "ADMIN_TOKEN";
+const ADMIN_FILE: &str = "admin-token";
+/// Tells whether a later master secret is the same one, and nothing else about it.
+const FINGERPRINT_FILE: &str = "secret-fingerprint";
+const FINGERPRINT_TEXT: &str = "fingerprint of a data directory's master secret";
 
 /// The shortest secret that production takes, in characters.
 const STRONG_MIN: usize = 24;
 const DISTINCT_MIN: usize = 8;
 /// Parts of secrets that were never meant to be used.
-const PLACEHOLDERS: [&str; 23] = [
+const PLACEHOLDERS: [&str; 13] = [
     "changeme",
     "change-me",
     "change_me",
@@ -41,17 +38,7 @@ const PLACEHOLDERS: [&str; 23] = [
     "replace",
     "sample",
     "0123456789",
-    "abcdefgh",
     "dev-only",
-    "dev_only",
-    "development",
-    "insecure",
-    "local-dev",
-    "not-a-secret",
-    "sk-1234",
-    "test-only",
-    "your-",
-    "your_",
 ];
 
 /// Whether this is production: `NODE_ENV=production`, the documented switch.
@@ -61,19 +48,93 @@ pub(crate) fn production() -> bool {
 
 /// Refuses weak secrets in production, whether this process uses them or not.
 pub(crate) fn check_environment() -> anyhow::Result<()> {
-    for name in [MASTER_ENV, PREVIOUS_ENV, SHARED_ENV, ADMIN_ENV, DEVELOPER_ENV, LITELLM_ENV] {
-        given(name)?;
-    }
+    given(MASTER_ENV)?;
+    given(ADMIN_ENV)?;
     Ok(())
 }
 
-/// Where the operator's token is kept, if this directory keeps it rather than the environment.
-pub(crate) fn admin_token_file(dir: &DataDir) -> Option<PathBuf> {
-    let given = env::var(ADMIN_ENV).is_ok_and(|token| !token.is_empty());
-    (!given).then(|| dir.file(ADMIN_FILE))
+/// The keys derived from the master secret.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    /// Opens and makes payload keys.
+    pub(crate) wrapper: Wrapper,
+    /// Carries providers' opaque data.
+    pub(crate) carrier: Carrier,
+    /// Hashes virtual keys.
+    pub(crate) pepper: Pepper,
 }
 
-pub(crate) fn given_or_kept(name: &str, file: &Path) -> anyhow::Result<String> {
+impl Keys {
+    fn derive(master: String) -> anyhow::Result<Self> {
+        let master = MasterKey::new(master)?;
+        Ok(Self {
+            wrapper: Wrapper::new(&master.payload_wrapping_key()),
+            carrier: Carrier::new(&master.carrier_key()),
+            pepper: master.key_pepper(),
+        })
+    }
+
+    /// For separate roles, which share one secret and so cannot make one.
+    pub(crate) fn from_env() -> anyhow::Result<Self> {
+        let master = given(MASTER_ENV)?.with_context(|| {
+            format!("{MASTER_ENV} is not set: give every role the same string of 32 characters or more")
+        })?;
+        Self::derive(master)
+    }
+
+    /// For `forebay up`: what the environment does not give is made and kept.
+    pub(crate) fn of_data_dir(dir: &DataDir) -> anyhow::Result<Self> {
+        given_or_kept(ADMIN_ENV, &dir.file(ADMIN_FILE))?;
+        let keys = Self::derive(given_or_kept(MASTER_ENV, &dir.file(MASTER_FILE))?)?;
+        keys.check_fingerprint(&dir.file(FINGERPRINT_FILE))?;
+        Ok(keys)
+    }
+
+    /// For a command about a deployment: from the environment, else what a running `up` keeps.
+    pub(crate) fn of_place(place: &Place) -> anyhow::Result<Self> {
+        if let Some(master) = given(MASTER_ENV)? {
+            return Self::derive(master);
+        }
+        let dir = place.data_dir.as_deref().unwrap_or(Path::new(DEFAULT_DATA_DIR));
+        let kept = private_file::read(&dir.join(MASTER_FILE))?;
+        Self::derive(kept.with_context(|| format!("{MASTER_ENV} is not set"))?)
+    }
+
+    /// Random keys that nobody else knows, for what is thrown away afterwards.
+    pub(crate) fn throw_away() -> anyhow::Result<Self> {
+        Self::derive(random_secret("")?)
+    }
+
+    /// What control is given.
+    pub(crate) fn for_control(&self) -> control::Secrets {
+        control::Secrets { wrapper: self.wrapper.clone(), pepper: self.pepper.clone() }
+    }
+
+    /// What the workers need.
+    pub(crate) fn for_workers(&self) -> workers::Secrets {
+        workers::Secrets { wrapper: self.wrapper.clone(), carrier: self.carrier.clone() }
+    }
+
+    /// What an ingress is given.
+    pub(crate) fn for_ingress(&self) -> ingress::Secrets {
+        ingress::Secrets { wrapper: self.wrapper.clone(), pepper: self.pepper.clone() }
+    }
+
+    /// Another master secret than before could open nothing of what the directory holds.
+    fn check_fingerprint(&self, file: &Path) -> anyhow::Result<()> {
+        let now = self.pepper.hash(FINGERPRINT_TEXT);
+        match private_file::read(file)? {
+            Some(then) if then == now => Ok(()),
+            Some(_) => bail!(
+                "{MASTER_ENV} is not the one that the data directory was made with: set it to that one (or unset \
+                 it, if it was made by Forebay), or start on another directory with --data-dir"
+            ),
+            None => private_file::write(file, now.as_bytes()),
+        }
+    }
+}
+
+fn given_or_kept(name: &str, file: &Path) -> anyhow::Result<String> {
     if let Some(value) = given(name)? {
         return Ok(value);
     }
@@ -87,23 +148,15 @@ pub(crate) fn given_or_kept(name: &str, file: &Path) -> anyhow::Result<String> {
 }
 
 /// The variable's value; an empty one counts as absent. Weak ones are refused in production.
-pub(crate) fn given(name: &str) -> anyhow::Result<Option<String>> {
+fn given(name: &str) -> anyhow::Result<Option<String>> {
     let value = env::var(name).ok().filter(|value| !value.is_empty());
-    if let Some(value) = value.as_deref().filter(|_| production() && name != SEALING_ENV) {
-        check(name, value)?;
+    if let Some(value) = &value
+        && production()
+        && let Some(why) = weakness(value)
+    {
+        bail!("{name} {why}, which production (NODE_ENV=production) does not take: make a random one");
     }
     Ok(value)
-}
-
-/// Refuses a weak secret; one that is several, comma-separated, if any of them is weak.
-fn check(name: &str, value: &str) -> anyhow::Result<()> {
-    let parts = if name == PREVIOUS_ENV { value.split(',').collect() } else { vec![value] };
-    match parts.into_iter().find_map(|part| weakness(part.trim())) {
-        Some(why) => {
-            bail!("{name} {why}, which production (NODE_ENV=production) does not take: make a random one")
-        }
-        None => Ok(()),
-    }
 }
 
 /// What is wrong with a secret that somebody chose.
@@ -148,19 +201,21 @@ mod tests {
     }
 
     #[test]
-    fn each_of_several_secrets_is_looked_at() {
-        let strong = "b7Qm2-vX9_kLs8RtYw3ZpJc5NfHd6GgA";
-        assert!(check(PREVIOUS_ENV, &format!("{strong}, {strong}")).is_ok());
-        let refused = check(PREVIOUS_ENV, &format!("{strong},change-me")).unwrap_err().to_string();
-        assert!(refused.contains(PREVIOUS_ENV) && !refused.contains(strong), "{refused}");
-    }
-
-    #[test]
     fn a_made_secret_stays_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("default-key");
         let made = kept_or_made(&file, "fb_").unwrap();
         assert!(made.expose().starts_with("fb_") && made.expose().len() > 40);
         assert_eq!(kept_or_made(&file, "fb_").unwrap().expose(), made.expose());
+    }
+
+    #[test]
+    fn another_master_secret_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        let first = Keys::throw_away().unwrap();
+        first.check_fingerprint(&file).unwrap();
+        first.check_fingerprint(&file).unwrap();
+        assert!(Keys::throw_away().unwrap().check_fingerprint(&file).is_err());
     }
 }

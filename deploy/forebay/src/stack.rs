@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use ledger::Db;
 use proto::nats::{Link, LinkOptions};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::endpoint::Endpoint;
-use crate::keys::Keys;
 use crate::ops::{self, Ops};
 use crate::role::{self, RoleThread};
+use crate::secrets::Keys;
 use crate::telemetry::Metrics;
 
 /// In-flight requests may take this long when the process ends, over ingress and workers together; and then the
@@ -30,9 +32,8 @@ pub(crate) struct Plan {
     pub(crate) keys: Keys,
     /// Where clients connect.
     pub(crate) listener: TcpListener,
-    /// Where operators and tenants connect, and the web origins that may.
+    /// Where operators connect.
     pub(crate) admin: TcpListener,
-    pub(crate) cors_origins: Vec<String>,
     /// Settings of each role.
     pub(crate) control: control::Config,
     pub(crate) ledger: ledger::Config,
@@ -50,13 +51,13 @@ pub(crate) struct Stack {
     ledger: RoleThread,
     workers: RoleThread,
     ingress: RoleThread,
+    ops: AbortOnDropHandle<()>,
 }
 
 impl Stack {
-    /// Starts every role.
+    /// Starts every role. Must be called within the main runtime, which serves the operators.
     pub(crate) fn start(plan: Plan, metrics: &Metrics) -> anyhow::Result<Self> {
-        let Plan { endpoint, keys, listener, admin, cors_origins, mut control, ledger, workers, ingress } =
-            plan;
+        let Plan { endpoint, keys, listener, admin, control, ledger, workers, ingress } = plan;
         let (http, admin_addr) = (listener.local_addr()?, admin.local_addr()?);
         let health = workers::Health::default();
         let checks: Vec<(&'static str, ops::Check)> = vec![
@@ -64,8 +65,9 @@ impl Stack {
             ("ledger", check(ledger.health.clone(), ledger::Health::check)),
             ("workers", check(health.clone(), workers::Health::check)),
         ];
-        let operators = ops::router(Ops { service: "up", checks, metrics: metrics.text() });
-        control.serve = Some(control::Serve { listener: admin, operators, cors_origins });
+        let ops = Ops { service: "up", checks, metrics: metrics.text() };
+        let admin = tokio::net::TcpListener::from_std(admin)?;
+        let ops = AbortOnDropHandle::new(tokio::spawn(serve_operators(admin, ops)));
         Ok(Self {
             http,
             admin: admin_addr,
@@ -73,6 +75,7 @@ impl Stack {
             ledger: start_ledger(ledger, &endpoint)?,
             workers: start_workers(workers, &endpoint, &keys, health)?,
             ingress: start_ingress(ingress, &endpoint, &keys, listener, metrics)?,
+            ops,
         })
     }
 
@@ -93,11 +96,18 @@ impl Stack {
         self.workers.stop(drained.max(Instant::now() + GRACE)).await;
         self.ledger.stop(Instant::now() + DRAIN + GRACE).await;
         self.control.stop(Instant::now() + CONTROL_PATIENCE).await;
+        drop(self.ops);
     }
 }
 
 fn check<H: Send + Sync + 'static>(health: H, ask: fn(&H) -> Result<(), String>) -> ops::Check {
     Box::new(move || ask(&health))
+}
+
+async fn serve_operators(listener: tokio::net::TcpListener, ops: Ops) {
+    if let Err(error) = ops::serve(listener, ops, CancellationToken::new()).await {
+        tracing::error!(error = %error, "the operators' listener failed");
+    }
 }
 
 /// Each role has a connection of its own, made on its own thread.
@@ -129,7 +139,7 @@ fn start_workers(
     keys: &Keys,
     health: workers::Health,
 ) -> anyhow::Result<RoleThread> {
-    let (urls, secrets) = (endpoint.nats_url.clone(), keys.for_workers()?);
+    let (urls, secrets) = (endpoint.nats_url.clone(), keys.for_workers());
     role::spawn("workers", move |shutdown| async move {
         let link = connect(urls.expose(), "workers").await?;
         Ok(workers::run(config, link, secrets, health, shutdown).await?)

@@ -2,21 +2,20 @@
 //! all sit in memory, so the bucket is not mirrored: only its *changes* are watched, and what changes is put into
 //! the cache at once. That makes a revocation count in well under a second.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
-use async_nats::jetstream::kv::Operation;
+use arc_swap::ArcSwapOption;
+use async_nats::jetstream::kv::{Entry, Operation, Store};
+use futures_util::StreamExt;
 use moka::Expiry;
 use moka::future::Cache;
-use proto::config::{KeyRecord, imported_lengths};
-use proto::nats::{Begin, Bucket, Entry, Link};
-use proto::subject::{KEYS_BUCKET, KEYS_IMPORTED, KEYS_PROJECTED};
+use proto::config::KeyRecord;
+use proto::nats::Link;
+use proto::subject::{KEYS_BUCKET, KEYS_PROJECTED};
 use tokio::sync::Semaphore;
 
-use super::Outage;
 use crate::metrics::{KeyLookup, Metrics};
 
 /// Keys kept at most.
@@ -30,6 +29,10 @@ const READ_PATIENCE: Duration = Duration::from_secs(2);
 const READS_MAX: usize = 128;
 const WATCH_RETRY: Duration = Duration::from_millis(250);
 
+/// Nobody can say whether the key is valid.
+#[derive(Debug)]
+pub(super) struct Outage;
+
 #[derive(Debug, Clone)]
 enum Cached {
     Known(Arc<KeyRecord>),
@@ -40,14 +43,12 @@ enum Cached {
 #[derive(Debug)]
 pub(crate) struct KeyCache {
     records: Cache<String, Cached>,
-    bucket: ArcSwapOption<Bucket>,
+    bucket: ArcSwapOption<Store>,
     reads: Semaphore,
     /// Counted up when the cache is emptied: a read that began before must not be kept.
     generation: AtomicU64,
     /// The configuration version up to which all keys are projected; 0 while unknown.
     projected: AtomicU64,
-    /// How long the known beginnings of imported keys are, in characters.
-    imported: ArcSwap<Vec<usize>>,
     metrics: Arc<Metrics>,
 }
 
@@ -60,7 +61,6 @@ impl KeyCache {
             reads: Semaphore::new(READS_MAX),
             generation: AtomicU64::new(0),
             projected: AtomicU64::new(0),
-            imported: ArcSwap::default(),
             metrics,
         }
     }
@@ -70,20 +70,19 @@ impl KeyCache {
         self.projected.load(Ordering::Relaxed)
     }
 
-    /// How long the known beginnings of imported keys are, in characters; none where no key was imported.
-    pub(super) fn imported_lengths(&self) -> Arc<Vec<usize>> {
-        self.imported.load_full()
-    }
-
     /// The record stored under `hash`. While `link_down`, only what is in the cache is answered.
-    pub(super) async fn lookup(&self, hash: &str, link_down: bool) -> Result<Option<Arc<KeyRecord>>, Outage> {
-        let found = match self.records.get(hash).await {
+    pub(super) async fn lookup(
+        &self,
+        hash: String,
+        link_down: bool,
+    ) -> Result<Option<Arc<KeyRecord>>, Outage> {
+        let found = match self.records.get(&hash).await {
             Some(cached) => {
                 self.metrics.key(KeyLookup::Hit);
                 cached
             }
             None if link_down => return Err(self.failed()),
-            None => self.read(hash.to_owned()).await?,
+            None => self.read(hash).await?,
         };
         Ok(match found {
             Cached::Known(record) => Some(record),
@@ -91,27 +90,12 @@ impl KeyCache {
         })
     }
 
-    /// Whether the record under `hash` is known to be revoked or gone by now.
-    pub(super) async fn is_withdrawn(&self, hash: &str) -> bool {
-        match self.records.get(hash).await {
-            Some(Cached::Known(record)) => record.revoked,
-            Some(Cached::Missing) => true,
-            None => false,
-        }
-    }
-
-    /// Puts a record into the cache as the watch does.
-    #[cfg(test)]
-    pub(super) async fn put(&self, hash: &str, record: KeyRecord) {
-        self.records.insert(hash.to_owned(), Cached::Known(Arc::new(record))).await;
-    }
-
     async fn read(&self, hash: String) -> Result<Cached, Outage> {
         let generation = self.generation.load(Ordering::Acquire);
         let read = async {
             let _permit = self.reads.acquire().await.ok()?;
             let bucket = self.bucket.load_full()?;
-            bucket.get(&hash).await.ok()
+            bucket.get(hash.as_str()).await.ok()
         };
         let value = match tokio::time::timeout(READ_PATIENCE, read).await {
             Ok(Some(value)) => value,
@@ -134,26 +118,26 @@ impl KeyCache {
     /// Follows the bucket's changes for ever.
     pub(crate) async fn follow(&self, link: &Link) {
         loop {
-            let Err(error) = self.watch(link).await;
-            tracing::debug!(error, "watching the keys ended, starting again");
+            if let Err(error) = self.watch(link).await {
+                tracing::debug!(error, "watching the keys ended, starting again");
+            }
             tokio::time::sleep(WATCH_RETRY).await;
         }
     }
 
-    async fn watch(&self, link: &Link) -> Result<Infallible, String> {
-        let bucket = Bucket::new(link.clone(), KEYS_BUCKET);
-        let mut changes = bucket.changes(Begin::Now).await.map_err(|e| e.to_string())?;
+    async fn watch(&self, link: &Link) -> Result<(), String> {
+        let bucket = link.js.get_key_value(KEYS_BUCKET).await.map_err(|e| e.to_string())?;
+        let mut changes = bucket.watch_all().await.map_err(|e| e.to_string())?;
         // What changed while nobody watched is not known, so nothing that was read before counts any more.
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.records.invalidate_all();
         let projected = bucket.get(KEYS_PROJECTED).await.map_err(|e| e.to_string())?;
         self.note_projected(projected.as_deref());
-        let imported = bucket.get(KEYS_IMPORTED).await.map_err(|e| e.to_string())?;
-        self.note_imported(imported.as_deref().unwrap_or_default());
         self.bucket.store(Some(Arc::new(bucket)));
-        loop {
-            self.take(changes.next().await.map_err(|e| e.to_string())?).await;
+        while let Some(change) = changes.next().await {
+            self.take(change.map_err(|e| e.to_string())?).await;
         }
+        Ok(())
     }
 
     async fn take(&self, change: Entry) {
@@ -161,20 +145,11 @@ impl KeyCache {
             self.note_projected(Some(&change.value));
             return;
         }
-        if change.key == KEYS_IMPORTED {
-            let there = change.operation == Operation::Put;
-            self.note_imported(if there { &change.value } else { &[] });
-            return;
-        }
         let cached = match change.operation {
             Operation::Put => parse(&change.key, &change.value),
             Operation::Delete | Operation::Purge => Cached::Missing,
         };
         self.records.insert(change.key, cached).await;
-    }
-
-    fn note_imported(&self, value: &[u8]) {
-        self.imported.store(Arc::new(imported_lengths(&String::from_utf8_lossy(value))));
     }
 
     fn note_projected(&self, value: Option<&[u8]>) {

@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
-use proto::config::KeyRecord;
+use proto::config::{Config, KeyRecord};
 use proto::fault::Fault;
 use proto::stored::Key;
 
@@ -18,7 +18,6 @@ use super::responses::{Replay, queue};
 use crate::body::Held;
 use crate::call::Call;
 use crate::dispatch::{Seat, dispatch};
-use crate::known::Known;
 use crate::metrics::Route;
 use crate::state::App;
 use crate::{admit, body, respond};
@@ -37,8 +36,8 @@ enum Accepted {
 
 /// Answers in the dialect of `route`, whole or as a stream.
 pub(super) async fn answer(app: Arc<App>, route: Route, request: Request) -> Response {
-    let mut call = Call::of(&app.metrics, route, &request);
     let (parts, body) = request.into_parts();
+    let mut call = Call::begin(&app.metrics, route, &parts.headers);
     match accept(&app, &mut call, &parts.headers, body).await {
         Ok(Accepted::Waiting(seat)) => match seat.whole().await {
             Ok(whole) => respond::whole(call, whole),
@@ -59,15 +58,15 @@ pub(super) async fn answer(app: Arc<App>, route: Route, request: Request) -> Res
 
 /// Brings the request as far as its stream.
 async fn accept(app: &Arc<App>, call: &mut Call, headers: &HeaderMap, body: Body) -> Result<Accepted, Fault> {
-    let (key, known, mut body) = take_in(app, call, headers, body).await?;
-    let envelope = admit::request(app, &known, call, &key, headers, &mut body.bytes)?;
+    let (key, config, body) = take_in(app, call, headers, body).await?;
+    let envelope = admit::request(app, &config, call, &key, headers, &body.bytes)?;
     let stream = envelope.stream;
     if envelope.kept.as_ref().is_some_and(|kept| kept.background) {
         // On the heap: few requests are of this kind, and all would carry its size.
         let queued = Box::pin(queue(app, call, envelope, body)).await?;
         return Ok(if stream { Accepted::Followed(queued.key) } else { Accepted::Queued(queued.response) });
     }
-    let seat = dispatch(app, call, envelope, body).await?;
+    let seat = dispatch(app, envelope, body).await?;
     Ok(if stream { Accepted::Streaming(seat) } else { Accepted::Waiting(seat) })
 }
 
@@ -77,8 +76,8 @@ pub(super) async fn take_in(
     call: &mut Call,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(Arc<KeyRecord>, Arc<Known>, Held), Fault> {
-    let (key, known) = match enter(app, call, headers).await {
+) -> Result<(Arc<KeyRecord>, Arc<Config>, Held), Fault> {
+    let (key, config) = match enter(app, call, headers).await {
         Ok(entered) => entered,
         Err(fault) => {
             body::linger(pin!(body), headers).await;
@@ -88,5 +87,5 @@ pub(super) async fn take_in(
     let reading = Instant::now();
     let body = body::read(call, body, headers, &app.config, &app.bodies).await;
     call.reading = reading.elapsed();
-    Ok((key, known, body?))
+    Ok((key, config, body?))
 }

@@ -11,7 +11,6 @@ use proto::dialect::anthropic_messages::{count_answer, scan_count};
 use proto::fault::Fault;
 
 use super::generation;
-use crate::auth::may_call_models;
 use crate::call::Call;
 use crate::metrics::Route;
 use crate::respond;
@@ -27,8 +26,8 @@ pub(crate) async fn create(State(app): State<Arc<App>>, request: Request) -> Res
 
 /// Answers with an estimate of a prompt's tokens.
 pub(crate) async fn count_tokens(State(app): State<Arc<App>>, request: Request) -> Response {
-    let mut call = Call::of(&app.metrics, Route::CountTokens, &request);
     let (parts, body) = request.into_parts();
+    let mut call = Call::begin(&app.metrics, Route::CountTokens, &parts.headers);
     match count(&app, &mut call, &parts.headers, body).await {
         Ok(answer) => respond::json(call, answer, Some(ESTIMATED)),
         Err(fault) => respond::refuse(call, &fault, None),
@@ -36,9 +35,8 @@ pub(crate) async fn count_tokens(State(app): State<Arc<App>>, request: Request) 
 }
 
 async fn count(app: &Arc<App>, call: &mut Call, headers: &HeaderMap, body: Body) -> Result<Bytes, Fault> {
-    let (key, known, body) = generation::take_in(app, call, headers, body).await?;
-    may_call_models(&key)?;
+    let (_, config, body) = generation::take_in(app, call, headers, body).await?;
     let scan = scan_count(&body.bytes)?;
-    known.asked(&key, &scan.model)?;
+    crate::admit::known_model(&config, &scan.model)?;
     Ok(count_answer(scan.estimate.input_tokens).into())
 }

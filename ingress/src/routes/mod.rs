@@ -15,13 +15,12 @@ pub(crate) mod responses;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use proto::config::KeyRecord;
+use proto::config::{Config, KeyRecord};
 use proto::fault::Fault;
 
 use crate::admit::open_for_work;
 use crate::auth::authenticate;
 use crate::call::Call;
-use crate::known::Known;
 use crate::state::App;
 
 /// Who calls and under which configuration: what every route under `/v1` needs first.
@@ -29,9 +28,10 @@ async fn enter(
     app: &App,
     call: &mut Call,
     headers: &HeaderMap,
-) -> Result<(Arc<KeyRecord>, Arc<Known>), Fault> {
-    let key = authenticate(app, call, headers).await?;
-    let known = open_for_work(app)?;
-    call.config = known.config.version;
-    Ok((key, known))
+) -> Result<(Arc<KeyRecord>, Arc<Config>), Fault> {
+    let key = authenticate(app, headers).await?;
+    call.key = Some(Arc::clone(&key));
+    let config = open_for_work(app)?;
+    call.config = config.version;
+    Ok((key, config))
 }

@@ -7,24 +7,23 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
-use proto::config::{KeyRecord, WILDCARD};
+use proto::config::{Config, WILDCARD};
 use proto::dialect::Dialect;
 use proto::dialect::caller::{model, models_list};
 use proto::fault::{Fault, FaultCode};
 
 use super::enter;
 use crate::call::Call;
-use crate::known::Known;
 use crate::metrics::Route;
 use crate::respond;
 use crate::state::App;
 
-/// The names that the key may use.
+/// The names that callers may use.
 pub(crate) async fn list(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(&app, Call::of(&app.metrics, Route::Models, &request), request.headers(), |dialect, known, key| {
-        let names = known.config.models.iter().map(|model| model.alias.as_str());
-        let names: Vec<&str> = names.filter(|name| known.lists(key, name)).collect();
-        Ok(Bytes::from(models_list(dialect, &names, known.config.published_ms / 1000).into_owned()))
+    answer(&app, request.headers(), |dialect, config| {
+        let names: Vec<&str> =
+            config.models.iter().map(|model| model.alias.as_str()).filter(|name| *name != WILDCARD).collect();
+        Ok(Bytes::from(models_list(dialect, &names, config.published_ms / 1000).into_owned()))
     })
     .await
 }
@@ -37,24 +36,24 @@ pub(crate) async fn retrieve(
 ) -> Response {
     // A name that cannot even be decoded is an unknown one.
     let id = id.map_or_else(|_| WILDCARD.to_owned(), |Path(id)| id);
-    answer(&app, Call::of(&app.metrics, Route::Models, &request), request.headers(), |dialect, known, key| {
-        if id == WILDCARD || known.asked(key, &id).is_err() {
+    answer(&app, request.headers(), |dialect, config| {
+        if id == WILDCARD || config.model(&id).is_none() {
             let message = "There is no model of this name.";
             return Err(Fault::new(FaultCode::ModelNotFound, message).with_param("model"));
         }
-        Ok(Bytes::from(model(dialect, &id, known.config.published_ms / 1000)))
+        Ok(Bytes::from(model(dialect, &id, config.published_ms / 1000)))
     })
     .await
 }
 
 async fn answer(
     app: &App,
-    mut call: Call,
     headers: &HeaderMap,
-    render: impl FnOnce(Dialect, &Known, &KeyRecord) -> Result<Bytes, Fault>,
+    render: impl FnOnce(Dialect, &Config) -> Result<Bytes, Fault>,
 ) -> Response {
-    let (dialect, entered) = (call.dialect, enter(app, &mut call, headers).await);
-    match entered.and_then(|(key, known)| render(dialect, &known, &key)) {
+    let mut call = Call::begin(&app.metrics, Route::Models, headers);
+    let dialect = call.dialect;
+    match enter(app, &mut call, headers).await.and_then(|(_, config)| render(dialect, &config)) {
         Ok(body) => respond::json(call, body, None),
         Err(fault) => respond::refuse(call, &fault, None),
     }

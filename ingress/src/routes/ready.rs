@@ -27,7 +27,6 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Valu
             version > 0 && app.keys.projected() >= version,
             "The keys of this configuration have not been seen yet.",
         ),
-        ("switches", app.projection.switches_known(), "What is switched off has not been seen yet."),
         ("payload_keys", !app.projection.ring().is_empty(), "No payload key has been seen yet."),
         (
             "workers",

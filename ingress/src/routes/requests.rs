@@ -11,7 +11,7 @@ use http::HeaderMap;
 use proto::clock::now_ms;
 use proto::config::KeyRecord;
 use proto::ctl::{Lookup, RequestView};
-use proto::envelope::{Envelope, Who};
+use proto::envelope::Envelope;
 use proto::fault::{Fault, FaultCode};
 use proto::id::RequestId;
 use proto::subject::CTL_LOOKUP;
@@ -31,13 +31,13 @@ const BOOKING_TRIES: u32 = 5;
 const RECENT_MS: u64 = 10_000;
 const RETRY_AFTER_MS: u64 = 1000;
 
-/// Answers for the key's own project alone, and to a session for its own end user; another's request is as good as none.
+/// Answers for the key's own project alone; another's request is as good as none.
 pub(crate) async fn retrieve(
     State(app): State<Arc<App>>,
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    let mut call = Call::of(&app.metrics, Route::Requests, &request);
+    let mut call = Call::begin(&app.metrics, Route::Requests, request.headers());
     // An id that cannot even be decoded is an unknown one.
     let id = id.map_or_else(|_| String::new(), |Path(id)| id);
     match view(&app, &mut call, request.headers(), &id).await {
@@ -64,8 +64,7 @@ async fn find(app: &App, call: &Call, key: &KeyRecord, id: RequestId) -> Result<
             return Ok(Some(view));
         }
         if let Some(envelope) = app.slots.find(id) {
-            let own = is_own(key, &envelope.project, envelope.who.as_deref());
-            return Ok(own.then(|| in_progress(&envelope)));
+            return Ok((envelope.project == key.project).then(|| in_progress(&envelope)));
         }
         if now_ms().saturating_sub(made_ms(id)) > RECENT_MS {
             return Ok(None);
@@ -96,14 +95,7 @@ async fn look_up(
         tracing::warn!(request_id, traceparent, about = %id, error = %error, "a ledger's answer does not decode");
         unreachable_ledger()
     })?;
-    Ok(view.filter(|view| is_own(key, &view.project, Some(&view.who))))
-}
-
-/// A key sees its project's requests, a session those of its end user alone.
-fn is_own(key: &KeyRecord, project: &str, who: Option<&Who>) -> bool {
-    let user = key.session.as_ref().map(|session| &session.end_user);
-    let of_user = || who.and_then(|who| who.end_user.as_ref());
-    key.project == project && user.is_none_or(|user| of_user() == Some(user))
+    Ok(view.filter(|view| view.project == key.project))
 }
 
 /// A request that waits here and is not on the books yet.
@@ -117,7 +109,6 @@ fn in_progress(envelope: &Envelope) -> RequestView {
         client_request_id: envelope.client_request_id.clone(),
         requested_model: envelope.model.clone(),
         route_mode: None,
-        who: envelope.who.as_deref().cloned().unwrap_or_default(),
         config: envelope.config,
         accepted_ms: made_ms(envelope.request),
         used: None,

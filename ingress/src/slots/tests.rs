@@ -46,8 +46,6 @@ fn envelope(request: RequestId, stream: bool) -> Arc<Envelope> {
         anthropic_version: None,
         anthropic_beta: None,
         kept: None,
-        who: None,
-        route: None,
         client_request_id: None,
         traceparent: None,
         path: Vec::new(),

@@ -128,7 +128,7 @@ async fn models_are_listed_and_health_is_told() {
     let (status, _, body) = stack.get("/health", None).await;
     assert_eq!((status, body.as_str()), (200, r#"{"ok":true,"service":"ingress"}"#));
     let (_, _, body) = stack.get("/health/providers", None).await;
-    let expected = r#"{"ok":false,"providers":[{"ok":false,"provider":"primary","statusCode":503,"latencyMs":12,"error":"upstream_overloaded","state":"closed","observedMs":7}]}"#;
+    let expected = r#"{"ok":false,"providers":[{"ok":false,"provider":"primary","statusCode":503,"latencyMs":12,"error":"upstream_overloaded","observedMs":7}]}"#;
     assert_eq!(body, expected);
     let (status, _, body) = stack.get("/metrics", None).await;
     assert_eq!((status, body.as_str()), (200, "forebay_up 1\n"));

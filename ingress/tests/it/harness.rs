@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::{AckKind, Message};
@@ -13,11 +13,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use proto::config::{
-    Config, KeyRecord, Model, Project, Provider, ProviderKind, Strategy, Target, imported_entry,
-};
+use proto::config::{Config, KeyRecord, Model, Project, Provider, ProviderKind, Strategy, Target};
 use proto::ctl::{Answer, Ask, LedgerBeat, ProviderBeat, Question, WorkerBeat};
-use proto::envelope::{Body, Envelope};
+use proto::envelope::{Body, Envelope, OnDisconnect};
 use proto::event::{CloseReason, Closed, Event, Origin, Subject};
 use proto::id::{RequestId, Token, WorkerId};
 use proto::nats::{Link, LinkOptions, Projection, StreamOptions, declare};
@@ -25,7 +23,6 @@ use proto::reply::{Frame, Head, Section};
 use proto::seal::{Wrapper, day_key_id};
 use proto::secret::{MasterKey, Pepper};
 use proto::subject;
-use proto::switch::{self, SwitchKind, SwitchedOff};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
@@ -45,7 +42,7 @@ pub struct Nats {
 }
 
 impl Nats {
-    pub fn start() -> Self {
+    fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Self::spawn(&dir, port);
@@ -109,14 +106,27 @@ impl Drop for Stack {
 
 /// The configuration of every test; a test may change it.
 pub fn config() -> Config {
-    let model = |alias: &str| Model::new(alias, Strategy::Simple, vec![Target::new("primary", "up")]);
+    let model = |alias: &str| Model {
+        alias: alias.to_owned(),
+        strategy: Strategy::Simple,
+        targets: vec![Target { provider: "primary".into(), model: "up".into(), underlying_model: None }],
+        price: None,
+    };
     Config {
         version: 1,
         published_ms: 1_795_000_000_000,
         streaming: true,
-        providers: vec![Provider::new("primary", ProviderKind::Openai)],
+        providers: vec![Provider {
+            name: "primary".into(),
+            kind: ProviderKind::Openai,
+            base_url: None,
+            api_key: None,
+            api_version: None,
+            region: None,
+            allow_private_network: false,
+        }],
         models: vec![model("fast"), model("org/slow")],
-        projects: vec![Project::new("acme")],
+        projects: vec![Project { name: "acme".into(), streaming: true, on_disconnect: OnDisconnect::Cancel }],
         prices: Vec::new(),
     }
 }
@@ -129,11 +139,7 @@ impl Stack {
 
     /// The same with other settings.
     pub async fn start_with(config: Config, settings: ingress::Config) -> Self {
-        Self::on(Nats::start(), config, settings).await
-    }
-
-    /// The same on a nats-server that is there already.
-    pub async fn on(nats: Nats, config: Config, settings: ingress::Config) -> Self {
+        let nats = Nats::start();
         let link = nats.connect("test").await;
         declare(&link, &StreamOptions { requests_max_bytes: 1 << 30, ..StreamOptions::default() })
             .await
@@ -142,10 +148,7 @@ impl Stack {
         let wrapper = Wrapper::new(&master.payload_wrapping_key());
         let pepper = master.key_pepper();
         let id = day_key_id(proto::clock::now_ms());
-        let payload_keys = link.js.get_key_value(subject::PAYLOAD_KEYS_BUCKET).await.unwrap();
-        if payload_keys.get(&id).await.unwrap().is_none() {
-            payload_keys.put(&id, wrapper.make(&id).unwrap()).await.unwrap();
-        }
+        put(&link, subject::PAYLOAD_KEYS_BUCKET, &id, wrapper.make(&id).unwrap()).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -176,13 +179,6 @@ impl Stack {
         stack
     }
 
-    /// Ends all but the nats-server.
-    pub async fn without_ingress(mut self) -> Nats {
-        self.shutdown.cancel();
-        tokio::time::timeout(PATIENCE, &mut self.ingress).await.unwrap().unwrap().unwrap();
-        std::mem::replace(&mut self.nats, Nats::start())
-    }
-
     /// Publishes a configuration as `control` does.
     pub async fn publish(&self, config: &Config) {
         let version = config.version.to_string();
@@ -193,57 +189,9 @@ impl Stack {
 
     /// Writes the only key's record.
     pub async fn set_key(&self, revoked: bool) {
-        let record = KeyRecord {
-            id: "key_1".into(),
-            project: "acme".into(),
-            name: "ci".into(),
-            revoked,
-            ..KeyRecord::default()
-        };
-        self.put_key(KEY, &record).await;
-    }
-
-    /// Writes the record of a key or session.
-    pub async fn put_key(&self, secret: &str, record: &KeyRecord) {
-        let json = serde_json::to_vec(record).unwrap();
-        put(&self.link, subject::KEYS_BUCKET, &self.pepper.hash(secret), json.into()).await;
-    }
-
-    /// Writes the record of an imported key whose secret begins with `prefix`.
-    pub async fn import_key(&self, prefix: &str, record: &KeyRecord) {
-        let json = serde_json::to_vec(record).unwrap();
-        put(&self.link, subject::KEYS_BUCKET, &imported_entry(&self.pepper, prefix), json.into()).await;
-        let length = prefix.chars().count().to_string();
-        put(&self.link, subject::KEYS_BUCKET, subject::KEYS_IMPORTED, length.into()).await;
-    }
-
-    /// Switches something off or on again.
-    pub async fn switch(&self, kind: SwitchKind, id: &str, off: bool) {
-        let bucket = self.link.js.get_key_value(subject::SWITCHES_BUCKET).await.unwrap();
-        let entry = switch::entry(kind, id);
-        if off {
-            let json = serde_json::to_vec(&SwitchedOff { since_ms: 1 }).unwrap();
-            bucket.put(entry, json.into()).await.unwrap();
-        } else {
-            bucket.delete(entry).await.unwrap();
-        }
-    }
-
-    /// Sends a request again and again until it is answered with `expected`; gives the time that took and the answer.
-    pub async fn until(
-        &self,
-        expected: u16,
-        request: impl Fn() -> Request<Full<Bytes>>,
-    ) -> (Duration, String) {
-        let began = Instant::now();
-        loop {
-            let (status, _, body) = self.send(request()).await;
-            if status == expected {
-                return (began.elapsed(), body);
-            }
-            assert!(began.elapsed() < PATIENCE, "still {status}: {body}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let record = KeyRecord { id: "key_1".into(), project: "acme".into(), name: "ci".into(), revoked };
+        let json = serde_json::to_vec(&record).unwrap();
+        put(&self.link, subject::KEYS_BUCKET, &self.pepper.hash(KEY), json.into()).await;
     }
 
     /// Waits until `/ready` says so.
@@ -347,14 +295,9 @@ pub async fn piece(response: &mut Response<Incoming>) -> Option<String> {
 
 /// A chat request with the key.
 pub fn chat(body: impl Into<Bytes>) -> Request<Full<Bytes>> {
-    chat_as(KEY, body)
-}
-
-/// A chat request with another key or a session.
-pub fn chat_as(secret: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
     Request::post("/v1/chat/completions")
         .header("host", "forebay")
-        .header("authorization", format!("Bearer {secret}"))
+        .header("authorization", format!("Bearer {KEY}"))
         .header("content-type", "application/json")
         .body(Full::new(body.into()))
         .unwrap()
@@ -420,7 +363,6 @@ pub fn head() -> Section {
         queue_ms: 3,
         upstream_ms: 0,
         warnings: None,
-        fallback: None,
         cost: Some(proto::money::NanoUsd(12_500)),
     })
 }
@@ -452,8 +394,6 @@ async fn beat(link: Link) {
             error: Some("upstream_overloaded".into()),
             at_ms: 7,
         }],
-        probes: Vec::new(),
-        breakers: Vec::new(),
     };
     let ledger = LedgerBeat { consuming: true, active: true, cursor: 1, lag: 0 };
     loop {

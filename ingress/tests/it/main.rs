@@ -12,12 +12,6 @@ mod crash;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
-mod keys;
-#[cfg(test)]
-mod limits;
-#[cfg(test)]
-mod principals;
-#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod responses;

@@ -21,7 +21,6 @@ pub fn about(project: &str, id: &str, status: Status) -> About {
         created_ms: 1,
         background: false,
         stream: false,
-        end_user: None,
         token: None,
     }
 }

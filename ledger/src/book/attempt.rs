@@ -4,9 +4,8 @@
 //! earlier sequence can be read off it ([`Attempt::as_of`]).
 
 use proto::dialect::Dialect;
-use proto::event::{Announced, Ending, Outcome as Settlement, RouteFallback, RouteMode, Subject};
+use proto::event::{Announced, Ending, Outcome as Settlement, RouteMode, Subject};
 use proto::fault::FaultCode;
-use proto::health::FailureClass;
 use proto::id::AttemptId;
 use proto::money::NanoUsd;
 use proto::usage::{Estimate, Reconciled};
@@ -59,9 +58,6 @@ pub struct Settled {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultCode>,
-    /// What kind of failure it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<FailureClass>,
     /// What was used.
     pub used: Reconciled,
     /// Whether its answer went to the caller.
@@ -94,12 +90,6 @@ pub struct Call {
     pub priced_with: u64,
     /// How it was routed.
     pub route_mode: RouteMode,
-    /// Id of the sealed credential it was made with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credential: Option<String>,
-    /// What the platform stepped in for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fallback: Option<Box<RouteFallback>>,
 }
 
 impl Call {
@@ -110,8 +100,6 @@ impl Call {
             model: event.model.clone(),
             priced_with: event.priced_with,
             route_mode: event.route_mode,
-            credential: event.credential.clone(),
-            fallback: event.fallback.clone(),
         }
     }
 
@@ -121,8 +109,6 @@ impl Call {
             && self.model == event.model
             && self.priced_with == event.priced_with
             && self.route_mode == event.route_mode
-            && self.credential == event.credential
-            && self.fallback == event.fallback
     }
 }
 
@@ -163,8 +149,6 @@ impl Attempt {
             model: event.model,
             priced_with: event.priced_with,
             route_mode: event.route_mode,
-            credential: event.credential,
-            fallback: event.fallback,
         };
         let announcement = Announcement {
             seq: at.seq,
@@ -277,8 +261,6 @@ impl Attempt {
             ("model", self.call.model != event.model),
             ("priced_with", self.call.priced_with != event.priced_with),
             ("route_mode", self.call.route_mode != event.route_mode),
-            ("credential", self.call.credential != event.credential),
-            ("fallback", self.call.fallback != event.fallback),
             ("dialect", there.is_some_and(|a| a.dialect != event.dialect)),
             ("stream", there.is_some_and(|a| a.stream != event.stream)),
             ("estimate", there.is_some_and(|a| a.estimate != event.estimate)),
@@ -294,12 +276,9 @@ impl Attempt {
             ("model", self.call.model != event.model),
             ("priced_with", self.call.priced_with != event.priced_with),
             ("route_mode", self.call.route_mode != event.route_mode),
-            ("credential", self.call.credential != event.credential),
-            ("fallback", self.call.fallback != event.fallback),
             ("ending", there.ending != event.ending),
             ("status", there.status != event.status),
             ("fault", there.fault != event.fault),
-            ("class", there.class != event.class),
             ("used", there.used != event.used),
             ("bound", there.bound != event.bound),
             ("last", there.last != event.last),

@@ -106,7 +106,7 @@ impl Books {
                 Event::Attempt(e) => Some(e.priced_with),
                 Event::Usage(e) => Some(e.priced_with),
                 Event::Config(e) => Some(e.version),
-                Event::Takeover(_) | Event::Closed(_) | Event::Audit(_) => None,
+                Event::Takeover(_) | Event::Closed(_) => None,
             };
             missing.configs.extend(priced_with.filter(|version| !self.configs.contains_key(version)));
             let (Some(id), Some(accepted_ms)) = (event.request(), accepted_ms(event)) else { continue };
@@ -142,8 +142,6 @@ impl Books {
             Event::Takeover(event) => self.taken(at, &event, changes),
             Event::Closed(event) => self.closed(at, event, changes),
             Event::Config(event) => self.configured(at, event, changes),
-            // Kept for whoever audits; it moves no money.
-            Event::Audit(_) => {}
         }
     }
 

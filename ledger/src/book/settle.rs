@@ -1,6 +1,6 @@
 //! Who pays for an attempt, and the transfers that follow from it.
 
-use proto::config::{Config, Purse};
+use proto::config::Config;
 use proto::event::Outcome as Settlement;
 use proto::id::AttemptId;
 use proto::money::NanoUsd;
@@ -85,8 +85,6 @@ fn settled(at: At, second_payer: bool, event: Settlement) -> (Call, Settled) {
         model: event.model,
         priced_with: event.priced_with,
         route_mode: event.route_mode,
-        credential: event.credential,
-        fallback: event.fallback,
     };
     let settled = Settled {
         seq: at.seq,
@@ -94,7 +92,6 @@ fn settled(at: At, second_payer: bool, event: Settlement) -> (Call, Settled) {
         ending: event.ending,
         status: event.status,
         fault: event.fault,
-        class: event.class,
         used: event.used,
         bound: event.bound,
         last: event.last,
@@ -114,10 +111,6 @@ fn cost(
     usage: &Usage,
     changes: &mut Changes,
 ) -> Option<NanoUsd> {
-    // The provider bills whoever's credential it was, and the platform asks nothing for it.
-    if attempt.call.route_mode.purse() != Purse::Platform {
-        return Some(NanoUsd(0));
-    }
     let called = Called {
         alias: &attempt.subject.requested_model,
         provider: &attempt.call.provider,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use proto::event::{Announced, CloseReason, Ending, Event, Outcome, RouteMode};
+use proto::event::{CloseReason, Ending, Event, Outcome};
 use proto::money::NanoUsd;
 
 use super::changes::{Changes, IncidentKind};
@@ -135,39 +135,6 @@ fn the_same_id_with_other_content_is_an_incident_and_changes_nothing() {
     let mut other = fixtures::config(1);
     other.streaming = false;
     assert_eq!(told(vec![Event::Config(other)]).1.incidents.len(), 1);
-}
-
-#[test]
-fn a_call_on_a_tenants_own_account_moves_no_money_until_the_platform_steps_in() {
-    let story = story();
-    let theirs = |outcome: &mut Outcome| {
-        outcome.route_mode = RouteMode::Byok;
-        outcome.credential = Some("cred_1".into());
-    };
-    let (books, changes) = told(vec![with(story.outcome(1, 1, 10), theirs)]);
-    expect(&changes, 0, 0);
-    let attempt = books.request(story.request).unwrap().attempt(story.attempt(1, 1)).unwrap();
-    assert_eq!(
-        (attempt.pricing, attempt.payer, attempt.cost),
-        (Pricing::Free, Payer::None, Some(NanoUsd(0)))
-    );
-    let failed = with(story.outcome(1, 1, 10), |outcome| {
-        theirs(outcome);
-        (outcome.ending, outcome.bound, outcome.last) = (Ending::Failed, false, false);
-    });
-    let (_, plain) = told(vec![story.used(1, 2, 10)]);
-    let (_, changes) = told(vec![failed, story.used(1, 2, 10)]);
-    assert_eq!(totals(&changes), totals(&plain), "what the platform served is priced as ever");
-    let (_, changes) = told(vec![
-        match story.announced(1, 1) {
-            Event::Attempt(announced) => {
-                Event::Attempt(Announced { route_mode: RouteMode::DeveloperKey, ..announced })
-            }
-            other => other,
-        },
-        story.takeover(2),
-    ]);
-    expect(&changes, 0, 0);
 }
 
 #[test]

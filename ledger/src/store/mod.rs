@@ -2,7 +2,6 @@
 //! the engines differ, a second text stands beside the first.
 
 mod audit;
-mod lines;
 mod list;
 mod read;
 mod rows;
@@ -16,7 +15,6 @@ pub(crate) use audit::{
     OwnCheck, Snapshot, book_totals, checkpoint, checkpoint_seqs, first_open_requests, own_check, rows_since,
     unknown_attempts,
 };
-pub(crate) use lines::{account_line, account_lines, attempt_line, attempt_lines};
 pub(crate) use list::{ListFilter, by_client_request_id, list_requests};
 pub(crate) use read::{
     accounts, config, cursor, cursor_within, newest_config, open_requests, requests, transfers_by_id,

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use proto::envelope::{Hold, Who};
-use proto::event::{CloseReason, Origin, RouteFallback, RouteMode, Subject};
+use proto::envelope::Hold;
+use proto::event::{CloseReason, Origin, RouteMode, Subject};
 use proto::fault::FaultCode;
 use proto::id::{AttemptId, RequestId, Token};
 use proto::money::NanoUsd;
@@ -59,12 +59,6 @@ struct AttemptDetail<'a> {
     priced_with: u64,
     route_mode: RouteMode,
     origin: Cow<'a, Origin>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    credential: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    fallback: Option<Cow<'a, RouteFallback>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    who: Option<Cow<'a, Who>>,
     #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
     path: Cow<'a, [String]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,9 +102,6 @@ impl Serialize for AttemptRow<'_> {
             priced_with: a.call.priced_with,
             route_mode: a.call.route_mode,
             origin: Cow::Borrowed(&a.subject.origin),
-            credential: a.call.credential.as_deref().map(Cow::Borrowed),
-            fallback: a.call.fallback.as_deref().map(Cow::Borrowed),
-            who: a.subject.who.as_deref().map(Cow::Borrowed),
             path: Cow::Borrowed(&a.subject.path),
             hold: a.subject.hold.as_ref().map(Cow::Borrowed),
             traceparent: a.subject.traceparent.as_deref().map(Cow::Borrowed),
@@ -136,7 +127,6 @@ pub(super) fn attempt(row: &AnyRow) -> Result<Attempt, Error> {
         requested_model: get(row, "requested_model")?,
         config: detail.config,
         origin: detail.origin.into_owned(),
-        who: detail.who.map(|who| Box::new(who.into_owned())),
         path: detail.path.into_owned(),
         hold: detail.hold.map(Cow::into_owned),
         client_request_id: get(row, "client_request_id")?,
@@ -147,8 +137,6 @@ pub(super) fn attempt(row: &AnyRow) -> Result<Attempt, Error> {
         model: get(row, "model")?,
         priced_with: detail.priced_with,
         route_mode: detail.route_mode,
-        credential: detail.credential.map(Cow::into_owned),
-        fallback: detail.fallback.map(|fallback| Box::new(fallback.into_owned())),
     };
     let mut attempt = Attempt::blank(parsed(&id, "attempts.id")?, subject, call);
     attempt.announced = detail.announced.map(Cow::into_owned);

@@ -1,26 +1,16 @@
 //! The configuration document every process runs with: compiled from the operator's file by `control`, numbered,
 //! stored, and projected as one JSON value. It names secrets and never holds one; virtual keys are not in it.
 
-mod key;
 mod model;
-mod policy;
-mod project;
 mod provider;
 
-pub use key::{
-    IMPORTED_COST_MAX, IMPORTED_LENGTHS_MAX, IMPORTED_PREFIX_CHARS, KeyRecord, SessionRecord,
-    importable_hash, imported_entry, imported_lengths,
-};
-pub use model::{Model, Strategy, Target, WEIGHT_MAX};
-pub use policy::{AUTO, PolicyError, Purse, RoutePolicy, Ways};
-pub use project::{Feature, Project, valid_origin};
-pub use provider::{
-    PROBE_SECONDS_MAX, PROBE_SECONDS_MIN, Provider, ProviderHealth, ProviderKind, SecretRef, SecretRefError,
-};
+pub use model::{Model, Strategy, Target};
+pub use provider::{Provider, ProviderKind, SecretRef, SecretRefError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{self, PriceRow};
+use crate::envelope::OnDisconnect;
 use crate::money::Price;
 
 /// One version of the configuration.
@@ -43,6 +33,32 @@ pub struct Config {
     /// they were when this version was published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prices: Vec<PriceRow>,
+}
+
+/// A tenant: what keys belong to and usage is booked on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Project {
+    /// Its name; see [`crate::subject::valid_project`].
+    pub name: String,
+    /// Whether streaming answers are served to it; the deployment's switch must be on as well.
+    pub streaming: bool,
+    /// What becomes of an upstream call whose caller went away.
+    pub on_disconnect: OnDisconnect,
+}
+
+/// A virtual key as the ingress sees it, stored under the keyed hash of its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRecord {
+    /// Its id, for books and logs.
+    pub id: String,
+    /// The project it belongs to.
+    pub project: String,
+    /// Its name within the project.
+    pub name: String,
+    /// Whether it has been revoked.
+    #[serde(default)]
+    pub revoked: bool,
 }
 
 /// The alias that stands for every model no other alias names.
@@ -69,7 +85,7 @@ impl Config {
     /// milliseconds since the Unix epoch: the alias's own price first, then the row of the vendor's list that was
     /// in force. `None` = unpriced.
     pub fn price_of(&self, alias: &str, provider: &str, model: &str, at_ms: u64) -> Option<&Price> {
-        let entry = self.entry_for(alias, provider, model);
+        let entry = self.model(alias);
         if let Some(price) = entry.and_then(|entry| entry.price.as_ref()) {
             return Some(price);
         }
@@ -79,26 +95,6 @@ impl Config {
         });
         let behind = target.and_then(|target| target.underlying_model.as_deref());
         catalogue::price_in(&self.prices, kind, behind.unwrap_or(model), at_ms)
-    }
-
-    /// The entry whose price a call has that was made for `alias`. A target that was addressed as `provider/model` has
-    /// no alias; where the policy chose one for `auto:…`, it is the first that has the target.
-    fn entry_for(&self, alias: &str, provider: &str, model: &str) -> Option<&Model> {
-        let exact = self.models.iter().find(|entry| entry.alias == alias);
-        if exact.is_some() {
-            return exact;
-        }
-        if alias.starts_with(AUTO) {
-            let has = |entry: &&Model| {
-                let at = |target: &Target| target.provider == provider && target.model == model;
-                entry.targets.iter().any(at)
-            };
-            return self.models.iter().find(has);
-        }
-        if alias.split_once('/') == Some((provider, model)) {
-            return None;
-        }
-        self.model(alias)
     }
 }
 

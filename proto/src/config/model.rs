@@ -17,9 +17,6 @@ pub struct Model {
     /// What it costs; `None` = unpriced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
-    /// Whether nobody may ask for it at present.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub disabled: bool,
 }
 
 /// How the targets of an alias are used.
@@ -31,11 +28,6 @@ pub enum Strategy {
     Simple,
     /// The targets in order, each when those before it failed.
     Fallback,
-    /// Smooth weighted round robin over the targets that are healthy.
-    #[serde(alias = "load_balance")]
-    Weighted,
-    /// The quicker of two targets drawn at random, by a moving average of their latency that follows peaks.
-    Latency,
 }
 
 /// A model at a provider.
@@ -50,45 +42,9 @@ pub struct Target {
     /// what the target can do and what it costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub underlying_model: Option<String>,
-    /// Its share among the targets of a weighted alias, from 1 to [`WEIGHT_MAX`].
-    #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub weight: u32,
-    /// Whether it is left out at present.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub disabled: bool,
-}
-
-/// The largest weight of a target.
-pub const WEIGHT_MAX: u32 = 1000;
-
-fn one() -> u32 {
-    1
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
-fn is_one(weight: &u32) -> bool {
-    *weight == 1
-}
-
-impl Model {
-    /// An alias with these targets and everything else as usual.
-    pub fn new(alias: impl Into<String>, strategy: Strategy, targets: Vec<Target>) -> Self {
-        Self { alias: alias.into(), strategy, targets, price: None, disabled: false }
-    }
 }
 
 impl Target {
-    /// A model at a provider, with everything else as usual.
-    pub fn new(provider: impl Into<String>, model: impl Into<String>) -> Self {
-        Self {
-            provider: provider.into(),
-            model: model.into(),
-            underlying_model: None,
-            weight: 1,
-            disabled: false,
-        }
-    }
-
     /// The upstream name of the model when the caller asked for `requested`.
     pub fn upstream_model<'a>(&'a self, requested: &'a str) -> &'a str {
         if self.model == super::WILDCARD { requested } else { &self.model }

@@ -28,42 +28,6 @@ pub struct Provider {
     /// Whether its address may be a private one, and plain http.
     #[serde(default)]
     pub allow_private_network: bool,
-    /// Whether it is left out at present.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub disabled: bool,
-    /// How its health is looked after beyond what calls see.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub health: Option<ProviderHealth>,
-}
-
-/// How a provider's health is looked after.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProviderHealth {
-    /// How often it is asked whether it answers, in seconds; 0 = never.
-    pub probe_seconds: u32,
-}
-
-/// The shortest time between two probes of a provider, in seconds.
-pub const PROBE_SECONDS_MIN: u32 = 5;
-/// The longest, in seconds.
-pub const PROBE_SECONDS_MAX: u32 = 86_400;
-
-impl Provider {
-    /// A provider at its vendor's own address, without a secret.
-    pub fn new(name: impl Into<String>, kind: ProviderKind) -> Self {
-        Self {
-            name: name.into(),
-            kind,
-            base_url: None,
-            api_key: None,
-            api_version: None,
-            region: None,
-            allow_private_network: false,
-            disabled: false,
-            health: None,
-        }
-    }
 }
 
 /// What a provider speaks.
@@ -108,8 +72,6 @@ pub enum SecretRef {
     Env(String),
     /// In this file on the machine of the process that uses it, without its trailing line end.
     File(String),
-    /// Sealed, under this id among the credentials.
-    Credential(String),
 }
 
 /// Text that is not a reference to a secret.
@@ -122,7 +84,6 @@ impl fmt::Display for SecretRef {
         match self {
             Self::Env(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{path}"),
-            Self::Credential(id) => write!(f, "credential:{id}"),
         }
     }
 }
@@ -134,7 +95,6 @@ impl FromStr for SecretRef {
         match text.split_once(':') {
             Some(("env", name)) if !name.is_empty() => Ok(Self::Env(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.to_owned())),
-            Some(("credential", id)) if !id.is_empty() => Ok(Self::Credential(id.to_owned())),
             _ => Err(SecretRefError),
         }
     }

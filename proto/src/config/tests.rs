@@ -44,21 +44,6 @@ fn an_aliass_own_price_goes_first_and_then_the_models_by_date() {
 }
 
 #[test]
-fn targets_that_are_addressed_directly_and_aliases_that_the_policy_chose_are_priced_as_they_are() {
-    let mut config = config();
-    config.models[3].price = config.models[0].price.clone();
-    let input = |alias: &str, provider: &str, model: &str| {
-        config.price_of(alias, provider, model, NOVEMBER).map(|price| price.input.to_string())
-    };
-    let text = |text: &str| Some(text.to_owned());
-    assert_eq!(input("gpt-5.4", "oa", "gpt-5.4"), text("7"), "the wildcard's own price");
-    assert_eq!(input("oa/gpt-5.4", "oa", "gpt-5.4"), text("2.5"), "no alias was asked for");
-    assert_eq!(input("auto:text", "oa", "gpt-4o"), text("7"));
-    assert_eq!(input("auto:text", "oa", "gpt-4o-mini"), text("0.15"));
-    assert_eq!(input("auto:text", "az", "prod-1"), text("0.15"));
-}
-
-#[test]
 fn what_nobody_prices_is_unpriced() {
     let config = config();
     for (alias, provider, model) in [

@@ -8,7 +8,6 @@ pub mod codec;
 mod depth;
 pub mod embeddings;
 pub mod exchange;
-pub mod gateway;
 pub mod gemini;
 mod json;
 pub mod openai_chat;

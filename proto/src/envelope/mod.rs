@@ -3,7 +3,7 @@
 
 mod v1;
 
-pub use v1::{Body, Envelope, Hold, Kept, OnDisconnect, RouteWish, Who};
+pub use v1::{Body, Envelope, Hold, Kept, OnDisconnect};
 
 use async_nats::HeaderMap;
 

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::dialect::Dialect;
-use crate::event::RouteMode;
 use crate::id::{IngressId, RequestId};
 use crate::money::NanoUsd;
 use crate::usage::Estimate;
@@ -63,12 +62,6 @@ pub struct Envelope {
     /// W3C trace context; it travels in a header of its own as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// On whose behalf, beyond project and key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub who: Option<Box<Who>>,
-    /// What the caller may and would like to have of the ways to serve the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub route: Option<Box<RouteWish>>,
     /// Accounts whose limits bind, outermost first; empty while nothing is held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: Vec<String>,
@@ -80,40 +73,6 @@ pub struct Envelope {
 impl Envelope {
     /// The version to write.
     pub const VERSION: u32 = VERSION;
-}
-
-/// On whose behalf a request is made, beyond project and key. All of them are ids.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Who {
-    /// The developer that the project belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub developer: Option<String>,
-    /// The feature of the project that it is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub feature: Option<String>,
-    /// The session it came with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<String>,
-    /// The end user whose session that is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end_user: Option<String>,
-}
-
-/// What the caller may and would like to have of the ways to serve a request.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct RouteWish {
-    /// The only modes that the key may have; `None` = whatever the policy says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub modes: Option<Vec<RouteMode>>,
-    /// This mode and no other (`metadata.route_mode`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub only: Option<RouteMode>,
-    /// This mode first (`metadata.route_preference`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first: Option<RouteMode>,
-    /// The model is `provider/model` and the key may say so.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub direct: bool,
 }
 
 /// A draw on a lease of available balance.

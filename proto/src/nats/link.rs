@@ -14,7 +14,6 @@ use tokio::sync::watch;
 
 use super::acks::Acks;
 use super::metrics;
-use crate::subject;
 
 /// How long one API or publish call may take before it is tried again.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -63,8 +62,6 @@ pub struct Link {
     pub js: jetstream::Context,
     /// Answers to what is published.
     pub(super) acks: Acks,
-    /// What JetStream's API is called here.
-    api: &'static str,
     state: watch::Receiver<LinkState>,
 }
 
@@ -96,10 +93,8 @@ impl Link {
         };
         let client = connect.connect(servers).await.map_err(|error| failed(error.into()))?;
         let acks = Acks::listen(&client).await.map_err(|error| failed(error.into()))?;
-        let api = api_of(&client).await;
-        let js = jetstream::ContextBuilder::new().timeout(REQUEST_TIMEOUT).api_prefix(api);
-        let js = js.build(client.clone());
-        Ok(Self { client, js, acks, api, state })
+        let js = jetstream::ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone());
+        Ok(Self { client, js, acks, state })
     }
 
     /// How the connection is now.
@@ -111,11 +106,6 @@ impl Link {
     /// Changes of the connection's health, as they come.
     pub fn watch(&self) -> watch::Receiver<LinkState> {
         self.state.clone()
-    }
-
-    /// What JetStream's API is called here: an account that imports parts of another's has its own name for it.
-    pub(super) fn api(&self) -> &'static str {
-        self.api
     }
 
     /// The largest message the server takes, headers included, in bytes.
@@ -139,20 +129,6 @@ fn note(sender: &watch::Sender<LinkState>, dropped: &Counter, event: &Event) {
         | Event::ClientError(_) => {}
     }
     tracing::debug!(%event, "nats connection event");
-}
-
-/// In an account that imports parts of JetStream's API, somebody answers under the imported name; elsewhere nobody
-/// listens there, and the server says so at once.
-async fn api_of(client: &Client) -> &'static str {
-    const PLAIN: &str = "$JS.API";
-    let question = format!("{}.STREAM.INFO.KV_{}", subject::IMPORTED_API, subject::CONFIG_BUCKET);
-    match client.request(question, bytes::Bytes::new()).await {
-        Ok(_) => subject::IMPORTED_API,
-        Err(error) => {
-            tracing::debug!(error = %error, "JetStream is in this account");
-            PLAIN
-        }
-    }
 }
 
 /// Options with the user and password of the first address that holds any: the client itself ignores them there.

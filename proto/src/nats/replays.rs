@@ -1,29 +1,24 @@
 //! The events of background responses, kept as they were said so that they can be read again from any place on:
 //! sealed chunks, each stored only behind the one that its writer knows. Nobody can slip one in between.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID};
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
-use async_nats::{HeaderMap, Message, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
 
-use super::direct::{self, Read};
 use super::results::unreachable;
 use super::{Link, PublishError, ResultError, publish};
 use crate::clock::now_ms;
 use crate::id::{RequestId, Token};
 use crate::seal::{KeyRing, day_key_id};
 use crate::stored::StoredError;
-use crate::subject::{REPLAYS_STREAM, TOKEN_HEADER, replay, replay_changes};
+use crate::subject::{REPLAYS_STREAM, TOKEN_HEADER, replay};
 
 const READ_AGAIN: Duration = Duration::from_millis(200);
-/// How often it is looked whether a notice was missed.
-const CHECK_EVERY: Duration = Duration::from_secs(2);
-/// On a notice: the chunk before it, of the same response.
-const BEFORE: &str = "Nats-Last-Sequence";
 const WAKE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Kept events.
@@ -50,15 +45,10 @@ pub struct Chunk {
     pub events: Option<Bytes>,
 }
 
-/// A reader of one response's chunks, from the first on. It has no consumer: it reads directly, and is told by the
-/// server what is stored behind that.
+/// A reader of one response's chunks, from the first on.
 pub struct Reader {
     request: RequestId,
-    link: Link,
-    notices: Subscriber,
-    /// The last chunk that was read.
-    last: u64,
-    waiting: VecDeque<Read>,
+    messages: pull::Ordered,
 }
 
 impl Replays {
@@ -147,11 +137,15 @@ impl Replays {
 
     /// Reads a response's chunks from the first on, and then as they come.
     pub async fn read(&self, request: RequestId) -> Result<Reader, ResultError> {
-        let notices = self.link.client.subscribe(replay_changes(request)).await.map_err(unreachable)?;
-        let link = self.link.clone();
-        let mut reader = Reader { request, link, notices, last: 0, waiting: VecDeque::new() };
-        reader.catch_up().await?;
-        Ok(reader)
+        let stream = self.link.js.get_stream_no_info(REPLAYS_STREAM).await.map_err(unreachable)?;
+        let config = pull::OrderedConfig {
+            filter_subject: replay(request),
+            deliver_policy: DeliverPolicy::All,
+            ..pull::OrderedConfig::default()
+        };
+        let consumer = stream.create_consumer(config).await.map_err(unreachable)?;
+        let messages = consumer.messages().await.map_err(unreachable)?;
+        Ok(Reader { request, messages })
     }
 }
 
@@ -164,48 +158,16 @@ impl std::fmt::Debug for Reader {
 impl Reader {
     /// The next chunk. After an error the reader is of no further use.
     pub async fn next(&mut self, ring: &KeyRing) -> Result<Chunk, ResultError> {
-        let read = loop {
-            if let Some(read) = self.waiting.pop_front() {
-                break read;
-            }
-            match tokio::time::timeout(CHECK_EVERY, self.notices.next()).await {
-                Ok(Some(notice)) => self.take(notice).await?,
-                Ok(None) => return Err(ResultError::Unreachable("the connection is closed".to_owned())),
-                Err(_) => self.catch_up().await?,
-            }
+        let message = match self.messages.next().await {
+            Some(Ok(message)) => message,
+            Some(Err(error)) => return Err(unreachable(error)),
+            None => return Err(ResultError::Unreachable("the reader has ended".to_owned())),
         };
-        if read.payload.is_empty() {
-            return Ok(Chunk { seq: read.seq, events: None });
+        let seq = message.info().map_err(unreachable)?.stream_sequence;
+        if message.payload.is_empty() {
+            return Ok(Chunk { seq, events: None });
         }
-        let events = ring.open(self.request, &read.payload).map_err(StoredError::from)?;
-        Ok(Chunk { seq: read.seq, events: Some(events) })
-    }
-
-    async fn take(&mut self, notice: Message) -> Result<(), ResultError> {
-        let before = notice.headers.as_ref().and_then(|headers| headers.get(BEFORE)?.as_str().parse().ok());
-        let Some(read) = Read::of(notice).filter(|read| read.seq > self.last) else { return Ok(()) };
-        if before == Some(self.last) {
-            self.note(read);
-            return Ok(());
-        }
-        self.catch_up().await
-    }
-
-    /// Reads what was not told.
-    async fn catch_up(&mut self) -> Result<(), ResultError> {
-        let subject = replay(self.request);
-        loop {
-            let page = direct::page(&self.link, REPLAYS_STREAM, &subject, self.last + 1).await;
-            let page = page.map_err(unreachable)?;
-            page.messages.into_iter().for_each(|read| self.note(read));
-            if !page.more {
-                return Ok(());
-            }
-        }
-    }
-
-    fn note(&mut self, read: Read) {
-        self.last = self.last.max(read.seq);
-        self.waiting.push_back(read);
+        let events = ring.open(self.request, &message.payload).map_err(StoredError::from)?;
+        Ok(Chunk { seq, events: Some(events) })
     }
 }

@@ -8,8 +8,9 @@ use async_nats::jetstream::object_store::{ObjectMetadata, ObjectStore};
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
+use tokio::io::AsyncReadExt;
 
-use super::{Link, PublishError, objects, publish};
+use super::{Link, PublishError, publish};
 use crate::clock::now_ms;
 use crate::id::{RequestId, Token};
 use crate::seal::{KeyRing, SEAL_OVERHEAD_MAX, day_key_id};
@@ -195,8 +196,15 @@ impl Results {
     }
 
     async fn fetch(&self, name: &str) -> Result<Vec<u8>, ResultError> {
-        let read = objects::read(&self.link, RESULTS_BUCKET, name, RECORD_BYTES_MAX).await;
-        read.map_err(unreachable)?.ok_or_else(|| StoredError::Damaged.into())
+        let object = self.objects().await?.get(name).await.map_err(unreachable)?;
+        let size = object.info().size;
+        if size > RECORD_BYTES_MAX {
+            return Err(StoredError::Damaged.into());
+        }
+        let mut sealed = Vec::with_capacity(size);
+        let limit = u64::try_from(RECORD_BYTES_MAX).unwrap_or(u64::MAX);
+        object.take(limit).read_to_end(&mut sealed).await.map_err(unreachable)?;
+        Ok(sealed)
     }
 
     async fn put(

@@ -64,11 +64,6 @@ const CONFIG_HISTORY: i64 = 64;
 /// The longest deadline of a request; bodies outlive their message by it.
 const DEADLINE_MAX: Duration = Duration::from_secs(3600);
 
-/// What nobody has renewed for this long says nothing about a provider any more.
-const HEALTH_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
-/// A process that has said nothing for this long is gone.
-const PRESENCE_MAX_AGE: Duration = Duration::from_secs(60);
-
 /// A stream or bucket that could not be declared.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot declare {name}: {message}")]
@@ -106,7 +101,6 @@ pub async fn declare(link: &Link, options: &StreamOptions) -> Result<(), Declare
         stream::Config {
             subjects: vec![subject::REPLAYS_SUBJECTS.to_owned()],
             max_age: options.requests_max_age,
-            republish: Some(told(subject::REPLAYS_SUBJECTS, subject::REPLAYS_STREAM)),
             ..base.clone()
         },
     )
@@ -126,10 +120,6 @@ pub async fn declare(link: &Link, options: &StreamOptions) -> Result<(), Declare
         (subject::CONFIG_BUCKET, CONFIG_HISTORY, Duration::ZERO),
         (subject::KEYS_BUCKET, 1, Duration::ZERO),
         (subject::PAYLOAD_KEYS_BUCKET, 1, Duration::ZERO),
-        (subject::SWITCHES_BUCKET, 1, Duration::ZERO),
-        (subject::CREDENTIALS_BUCKET, 1, Duration::ZERO),
-        (subject::HEALTH_BUCKET, 1, HEALTH_MAX_AGE),
-        (subject::PRESENCE_BUCKET, 1, PRESENCE_MAX_AGE),
         (subject::RESULTS_BUCKET, 1, options.requests_max_age),
     ] {
         let config = kv::Config {
@@ -138,7 +128,6 @@ pub async fn declare(link: &Link, options: &StreamOptions) -> Result<(), Declare
             max_age,
             storage: stream::StorageType::File,
             num_replicas: replicas,
-            republish: Some(told(&format!("$KV.{name}.>"), name)),
             ..kv::Config::default()
         };
         let made = link.js.create_or_update_key_value(config).await;
@@ -146,11 +135,6 @@ pub async fn declare(link: &Link, options: &StreamOptions) -> Result<(), Declare
     }
     objects(link, options, subject::BODIES_BUCKET).await?;
     objects(link, options, subject::RESULTS_BUCKET).await
-}
-
-/// Whoever listens is told what a stream has stored.
-fn told(source: &str, name: &str) -> stream::Republish {
-    stream::Republish { source: source.to_owned(), destination: subject::changes(name), headers_only: false }
 }
 
 /// An object store, and its stream where that exists: the client has no call that changes one.

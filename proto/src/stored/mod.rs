@@ -107,16 +107,6 @@ pub struct About {
     /// The delivery that has, or had, a background response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Token>,
-    /// The end user whose session asked for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end_user: Option<String>,
-}
-
-impl About {
-    /// Whether a caller of the project sees it: a key does (`None`), and a session of the same end user.
-    pub fn is_shown_to(&self, end_user: Option<&str>) -> bool {
-        end_user.is_none_or(|user| self.end_user.as_deref() == Some(user))
-    }
 }
 
 /// A response that is kept.

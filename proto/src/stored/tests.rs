@@ -22,7 +22,6 @@ fn stored() -> Stored {
             created_ms: 7,
             background: true,
             stream: false,
-            end_user: None,
             token: Some(Token(3)),
         },
         input: Bytes::from_static(br#"{"input":"hi"}"#),

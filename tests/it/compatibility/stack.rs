@@ -139,10 +139,6 @@ impl Bench {
         for (name, value) in [("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)] {
             setup = setup.env(name, value);
         }
-        // The scripts make providers fail in a row, on purpose.
-        for class in ["QUOTA", "RATE", "TIMEOUT", "SERVER", "TRANSPORT", "MODEL", "ACCOUNT"] {
-            setup = setup.env(&format!("FOREBAY_BREAKER_{class}_THRESHOLD"), "0");
-        }
         let stack = Stack::up(setup.tail(&tables)).await?;
         Ok(Self { stack, fakes })
     }

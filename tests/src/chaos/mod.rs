@@ -96,8 +96,6 @@ pub async fn run(options: Options) -> Result<Account> {
     let counts = Counts { ingress: 2, workers: 3, ledger, control: true, durability: "replicated" };
     // The account is drawn up here, and says more than a panic would.
     let setup = Setup { primary: Some(format!("{upstream_url}/v1")), ..Setup::default() }.unchecked();
-    // Its provider fails the first try of many requests, and what is killed makes that many in a row.
-    let setup = setup.env("FOREBAY_BREAKER_SERVER_THRESHOLD", "0");
     let mut stack = Stack::apart(setup, counts, Nats::cluster().await?, postgres).await?;
 
     let over = Arc::new(AtomicBool::new(false));

@@ -83,16 +83,8 @@ impl Stack {
 
     /// Starts one more ingress, workers or ledger, and returns its name.
     pub fn add(&mut self, role: &str) -> Result<String> {
-        self.add_with(role, &[])
-    }
-
-    /// The same with variables of its own.
-    pub fn add_with(&mut self, role: &str, env: &[(&str, &str)]) -> Result<String> {
         let n = self.processes.keys().filter(|name| name_is(name, role)).count();
         let mut spec = self.role(role, n)?;
-        for (name, value) in env {
-            spec = spec.env(name, *value);
-        }
         if role == "ingress" {
             let listen = port::free()?;
             self.listen.push(listen);
@@ -116,8 +108,7 @@ impl Stack {
     }
 
     fn role(&mut self, role: &str, n: usize) -> Result<Spec> {
-        let url = self.nats.as_ref().context("no servers")?.url_of(role);
-        let spec = self.spec(&format!("{role}-{n}"))?.args([role]).env("NATS_URL", url);
+        let spec = self.spec(&format!("{role}-{n}"))?.args([role]);
         if role == "ingress" {
             return Ok(spec);
         }

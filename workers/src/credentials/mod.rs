@@ -59,18 +59,15 @@ pub(crate) fn region(provider: &Provider) -> Option<String> {
 }
 
 impl Credentials {
-    /// The credentials of `provider`: `secret`, else what its row names, else what the environment has. The second value
-    /// changes when they do.
+    /// Reads the credentials of `provider`. The second value changes when they do.
     pub(crate) async fn read(
         provider: &Provider,
         adapter: &Adapter,
         settings: &Config,
-        secret: Option<Secret<String>>,
     ) -> Result<(Self, Secret<String>), CredentialError> {
-        let given = match (secret, &provider.api_key) {
-            (Some(secret), _) => Some(secret),
-            (None, Some(place)) => Some(secrets::read(place).await?),
-            (None, None) => None,
+        let given = match &provider.api_key {
+            Some(place) => Some(secrets::read(place).await?),
+            None => None,
         };
         Ok(match (adapter.auth, given) {
             (Auth::Bearer | Auth::BearerOrAws, Some(key)) => (bearer(&key)?, key),

@@ -21,16 +21,12 @@ use super::call::{Call, Trace};
 use super::failure::{Failure, Limits};
 use super::stream::Relay;
 use crate::background;
-use crate::breaker::Pass;
 use crate::http::Upstream;
 use crate::jobs::{Job, Stop};
 use crate::keep;
 use crate::linger::Linger;
-use crate::retry;
 use crate::route::Hop;
 
-/// A retry comes this much after the breaker's time.
-const BREAKER_GRACE: Duration = Duration::from_millis(2);
 /// How long the announcement may take to be stored: an election and some more.
 const ANNOUNCE_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -45,7 +41,7 @@ pub(super) enum Attempted {
     Settled,
     /// It failed; the table decides what follows.
     Failed(Box<Failed>),
-    /// Nothing was called: the request cannot be carried there, or what is there is out of order.
+    /// Nothing was called: the request cannot be carried there.
     Unfit(Box<Fault>),
 }
 
@@ -63,7 +59,7 @@ pub(super) struct Failed {
 
 /// Why a call has no answer.
 enum Ended {
-    Failed(Box<Failure>),
+    Failed(Failure),
     Stopped(Stop),
 }
 
@@ -75,7 +71,7 @@ async fn unless_stopped<T>(
     tokio::select! {
         biased;
         stop = job.stopped() => Err(Ended::Stopped(stop)),
-        result = exchange => result.map_err(|failure| Ended::Failed(Box::new(failure))),
+        result = exchange => result.map_err(Ended::Failed),
     }
 }
 
@@ -83,12 +79,10 @@ impl Execution<'_> {
     /// Makes one attempt at `hop`.
     pub(super) async fn attempt(&mut self, hop: &Hop) -> Attempted {
         self.k += 1;
-        let upstream = match self.door(hop).await {
-            Ok(upstream) => upstream,
-            Err(attempted) => {
-                self.k -= 1;
-                return attempted;
-            }
+        let Some(upstream) = self.plan.set.get(&hop.place.provider).cloned() else {
+            // The chain was made of providers of this very set.
+            self.work.close(proto::event::CloseReason::Refused, None, Some(no_route())).await;
+            return Attempted::Settled;
         };
         let mut trace = Trace::new();
         let exchange = match self.exchange(hop, &upstream) {
@@ -104,14 +98,6 @@ impl Execution<'_> {
             self.too_late().await;
             return Attempted::Settled;
         }
-        if let Err(attempted) = self.allowed(hop).await {
-            self.k -= 1;
-            return attempted;
-        }
-        if let Err(wait) = self.admitted(hop).await {
-            self.k -= 1;
-            return Attempted::Unfit(Box::new(no_healthy_route(wait)));
-        }
         if let Err(failure) = self.announce(hop).await {
             return Attempted::Failed(Box::new(failed(upstream, failure, trace)));
         }
@@ -119,7 +105,6 @@ impl Execution<'_> {
             self.cancelled(hop, &upstream, &trace, Reconciled::nothing(), stop).await;
             return Attempted::Settled;
         }
-        self.running = self.plan.set.paced.then(|| self.work.worker.paces.begin(&hop.spot()));
         trace.started = Instant::now();
         self.first_call.get_or_insert_with(|| (trace.started, self.work.waited_ms()));
         let call = Call {
@@ -130,8 +115,6 @@ impl Execution<'_> {
             attempt: self.attempt_id(),
             traceparent: self.work.job.traceparent.as_deref(),
             limits: self.limits(),
-            tenants: hop.is_tenants(),
-            probe: self.pass.as_ref().and_then(Pass::probe),
         };
         if call.stream {
             self.attempt_stream(hop, &call, &upstream, trace).await
@@ -140,27 +123,10 @@ impl Execution<'_> {
         }
     }
 
-    /// Asks the breaker. A request that has tried here before waits a little for it: it is its own retry that the
-    /// provider asked to come later.
-    async fn admitted(&mut self, hop: &Hop) -> Result<(), Duration> {
-        let breakers = &self.work.worker.breakers;
-        let mut entered = breakers.enter(&hop.breaker()).await;
-        if let Err(wait) = entered
-            && self.tries_here > 1
-            && wait <= retry::HINT_MAX
-            && wait < self.work.left()
-        {
-            self.rest(wait + BREAKER_GRACE).await;
-            entered = breakers.enter(&hop.breaker()).await;
-        }
-        self.pass = Some(entered?);
-        Ok(())
-    }
-
     /// The provider's body, and the way back.
     fn exchange(&mut self, hop: &Hop, upstream: &Upstream) -> Result<Exchange, Fault> {
         let envelope = &self.work.envelope;
-        let profile = self.work.worker.profiles.of(upstream.provider.kind, hop.known_as());
+        let profile = upstream.profile(hop);
         let target = Target { kind: upstream.provider.kind, origin: &hop.place, profile: &profile };
         let ask = Ask {
             dialect: envelope.dialect,
@@ -176,7 +142,7 @@ impl Execution<'_> {
             input_estimate: self.plan.estimate.input_tokens,
             carrier: &self.work.worker.carrier,
         };
-        let usual = (upstream.adapter.dialect)(envelope.dialect, &profile).ok_or_else(no_route)?;
+        let usual = upstream.asked_in(envelope.dialect, hop).ok_or_else(no_route)?;
         let responses = usual == Dialect::OpenaiChat
             && profile.tools_need_responses
             && upstream.adapter.kind != ProviderKind::OpenaiCompatible
@@ -204,7 +170,7 @@ impl Execution<'_> {
             }
             Err(Ended::Failed(failure)) => {
                 let used = self.used(&trace, failure.reported.as_deref(), 0);
-                Attempted::Failed(Box::new(Failed { used, ..failed(Arc::clone(upstream), *failure, trace) }))
+                Attempted::Failed(Box::new(Failed { used, ..failed(Arc::clone(upstream), failure, trace) }))
             }
         }
     }
@@ -255,7 +221,7 @@ impl Execution<'_> {
             Err(Ended::Failed(failure)) => {
                 let rest = relay.rest_if_begun().await;
                 let used = self.used(&trace, reported.as_ref(), chars);
-                let failed = failed(Arc::clone(upstream), *failure, trace);
+                let failed = failed(Arc::clone(upstream), failure, trace);
                 Attempted::Failed(Box::new(Failed { used, begun, rest, ..failed }))
             }
         }
@@ -295,8 +261,6 @@ impl Execution<'_> {
             model: hop.place.model.clone(),
             priced_with: self.plan.set.config.version,
             route_mode: hop.route_mode,
-            credential: hop.credential.clone(),
-            fallback: hop.fallback.clone(),
             estimate: self.plan.estimate,
             deadline_ms: work.deadline_ms,
         });
@@ -357,7 +321,6 @@ impl Execution<'_> {
             provider: hop.place.provider.clone(),
             model: hop.place.model.clone(),
             route_mode: hop.route_mode.as_str().to_owned(),
-            fallback: hop.fallback.as_ref().map(|left| left.from_route_mode.as_str().to_owned()),
             attempts: self.k,
             config: self.plan.set.config.version,
             queue_ms,
@@ -380,13 +343,5 @@ fn failed(upstream: Arc<Upstream>, failure: Failure, trace: Trace) -> Failed {
 /// What a caller is told when a model has no place to be served.
 pub(crate) fn no_route() -> Fault {
     let sentence = "No provider of this model can be used at the moment.";
-    Fault::new(FaultCode::NoHealthyRoute, sentence).retry_after(NO_ROUTE_RETRY_MS)
-}
-
-/// What a caller is told when every place that could serve the request is out of order, and the first of them is
-/// asked again after `wait`.
-pub(crate) fn no_healthy_route(wait: Duration) -> Fault {
-    let sentence = "Every provider of this model is out of order at the moment.";
-    let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-    Fault::new(FaultCode::NoHealthyRoute, sentence).retry_after(ms)
+    Fault::new(FaultCode::Unavailable, sentence).retry_after(NO_ROUTE_RETRY_MS)
 }

@@ -1,6 +1,5 @@
 //! The upstream call itself: send, judge the head of the answer, read a whole answer.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -14,13 +13,9 @@ use proto::id::AttemptId;
 use reqwest::{Request, Response};
 use tokio::time::Instant;
 
-use super::door;
 use super::failure::{Failure, Limits};
-use crate::breaker::Probe;
 use crate::error::chain;
-use crate::guard;
 use crate::http::{Outgoing, Upstream};
-use crate::providers::reset_hint;
 
 /// Calls that run at once where one attempt takes several.
 const CALLS_AT_ONCE: usize = 8;
@@ -70,10 +65,6 @@ pub(super) struct Call<'a> {
     pub(super) attempt: AttemptId,
     pub(super) traceparent: Option<&'a str>,
     pub(super) limits: Limits,
-    /// Whether it is made on a tenant's own account, to an address that a tenant has named.
-    pub(super) tenants: bool,
-    /// Where it is the call that finds out whether the provider is well again.
-    pub(super) probe: Option<Arc<Probe>>,
 }
 
 impl Call<'_> {
@@ -135,8 +126,7 @@ impl Call<'_> {
     async fn refusal(&self, mut response: Response) -> Failure {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = tokio::time::timeout(ERROR_TIMEOUT, beginning(&mut response)).await.unwrap_or_default();
-        let refused = (self.upstream.adapter.classify)(status, &headers, &body).into();
-        Failure { reset: reset_hint(&headers, proto::clock::now_ms()), ..refused }
+        (self.upstream.adapter.classify)(status, &headers, &body).into()
     }
 
     /// Makes the call, or all of them where it takes several, and reads the whole answer.
@@ -216,7 +206,6 @@ impl Call<'_> {
     /// The exchange failed below HTTP. The client's own text names hosts, so it goes to the log alone.
     pub(super) fn broke_off(&self, error: reqwest::Error) -> Failure {
         let connecting = error.is_connect();
-        let forbidden = self.tenants && guard::refused(&error);
         let error = error.without_url();
         tracing::debug!(
             request_id = %self.attempt.request,
@@ -226,7 +215,7 @@ impl Call<'_> {
             connecting,
             "upstream exchange failed"
         );
-        if forbidden { Failure::last(door::forbidden()) } else { Failure::transport(connecting) }
+        Failure::transport(connecting)
     }
 }
 

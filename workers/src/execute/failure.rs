@@ -3,30 +3,19 @@
 use std::time::Duration;
 
 use proto::fault::{Fault, FaultCode};
-use proto::health::FailureClass;
 use proto::usage::Reported;
 use tokio::time::Instant;
 
 use crate::providers::Refusal;
 use crate::retry::Class;
 
-/// Bedrock's code for a model that is being made ready.
-const NOT_READY: &str = "ModelNotReadyException";
-
-/// What a tenant is told whose own credential does not serve.
-pub(super) const TENANTS_ACCOUNT: &str = "The provider refused the credential that this request is made with: it is one of your own, not the gateway's.";
-
 /// One attempt's failure.
 #[derive(Debug)]
 pub(super) struct Failure {
     /// For the table; `None` = there is nothing to decide, this is the end.
     pub(super) class: Option<Class>,
-    /// What it says about the health of what was called.
-    pub(super) kind: FailureClass,
     /// How long the provider wants to be left alone.
     pub(super) hint: Option<Duration>,
-    /// When a limit that is used up is filled again, where the provider says no more than that.
-    pub(super) reset: Option<Duration>,
     /// What the caller is told if it is the last word.
     pub(super) fault: Fault,
     /// What the provider said all the same that it used.
@@ -35,22 +24,17 @@ pub(super) struct Failure {
 
 impl Failure {
     fn new(class: Class, code: FaultCode, message: &str) -> Self {
-        Self::of(Some(class), Fault::new(code, message))
-    }
-
-    fn of(class: Option<Class>, fault: Fault) -> Self {
-        let kind = kind(class, &fault);
-        Self { class, kind, hint: None, reset: None, fault, reported: None }
+        Self { class: Some(class), hint: None, fault: Fault::new(code, message), reported: None }
     }
 
     /// A failure that ends the request.
     pub(super) fn last(fault: Fault) -> Self {
-        Self::of(None, fault)
+        Self { class: None, hint: None, fault, reported: None }
     }
 
     /// A success that is no answer, or an answer that broke off.
     pub(super) fn broken(fault: Fault) -> Self {
-        Self::of(Some(Class::Transient), fault)
+        Self { class: Some(Class::Transient), hint: None, fault, reported: None }
     }
 
     /// The call could not be made ready: its credentials are not to be had.
@@ -74,55 +58,19 @@ impl Failure {
         if connecting {
             Self::new(Class::Connect, FaultCode::UpstreamError, "The provider could not be reached.")
         } else {
-            let message = "The provider closed the connection.";
-            let cut = Self::new(Class::Transient, FaultCode::UpstreamError, message);
-            Self { kind: FailureClass::Transport, ..cut }
-        }
-    }
-
-    /// Where the account is the caller's own or its developer's, that is what they are told.
-    pub(super) fn speak_to_tenant(&mut self) {
-        if self.fault.code == FaultCode::UpstreamAccountError {
-            TENANTS_ACCOUNT.clone_into(&mut self.fault.message);
+            Self::new(Class::Transient, FaultCode::UpstreamError, "The provider closed the connection.")
         }
     }
 
     /// A body above the limit.
     pub(super) fn too_large() -> Self {
-        let message = "The provider's answer is too large.";
-        // It is the request that makes an answer long.
-        let large = Self::new(Class::Misplaced, FaultCode::UpstreamError, message);
-        Self { kind: FailureClass::Caller, ..large }
+        Self::new(Class::Misplaced, FaultCode::UpstreamError, "The provider's answer is too large.")
     }
 }
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self { hint: refusal.hint, ..Self::of(Some(refusal.class), refusal.fault) }
-    }
-}
-
-/// What a failure says about health.
-pub(crate) fn kind(class: Option<Class>, fault: &Fault) -> FailureClass {
-    match class {
-        None => FailureClass::Gateway,
-        Some(Class::Connect) => FailureClass::Transport,
-        Some(Class::RateLimited) if fault.upstream_code.as_deref() == Some(NOT_READY) => FailureClass::Model,
-        Some(Class::RateLimited) => FailureClass::Rate,
-        Some(Class::Account) => FailureClass::Account,
-        Some(Class::Quota) => FailureClass::Quota,
-        Some(Class::Model) => FailureClass::Model,
-        Some(Class::Timeout) => FailureClass::Timeout,
-        Some(Class::Misplaced) => FailureClass::Server,
-        Some(Class::Caller | Class::Stale) => FailureClass::Caller,
-        // Also what a provider says in the middle of a stream.
-        Some(Class::Transient) => match fault.code {
-            FaultCode::UpstreamTimeout => FailureClass::Timeout,
-            FaultCode::UpstreamRateLimited => FailureClass::Rate,
-            FaultCode::UpstreamAccountError => FailureClass::Account,
-            FaultCode::UpstreamRefused => FailureClass::Caller,
-            _ => FailureClass::Server,
-        },
+        Self { class: Some(refusal.class), hint: refusal.hint, fault: refusal.fault, reported: None }
     }
 }
 

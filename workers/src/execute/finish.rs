@@ -9,23 +9,18 @@ use proto::dialect::openai_chat::Answer;
 use proto::dialect::openai_responses::marked;
 use proto::event::{Ending, Event, Outcome};
 use proto::fault::{Fault, FaultCode};
-use proto::health::FailureClass;
-use proto::money::NanoUsd;
 use proto::reply::Section;
 use proto::usage::{Estimate, Reconciled, estimate_tokens, reconcile};
 
 use super::Execution;
 use super::attempt::Failed;
 use super::call::{Call, Trace};
-use super::failure::Failure;
 use crate::background::{self, Final};
-use crate::breaker::{Found, Ill};
 use crate::claim::ask;
 use crate::http::{Seen, Upstream};
 use crate::jobs::Stop;
 use crate::keep;
 use crate::reply;
-use crate::retry::Class;
 use crate::route::Hop;
 
 /// What is to be said about an attempt beside what the execution knows itself.
@@ -35,7 +30,6 @@ struct Verdict<'a> {
     trace: &'a Trace,
     ending: Ending,
     fault: Option<&'a Fault>,
-    failure: Option<&'a Failure>,
     used: Reconciled,
     bound: bool,
     last: bool,
@@ -64,11 +58,7 @@ impl Execution<'_> {
         let used = reconcile(answer.reported.as_ref(), estimate);
         let mut head = self.head(hop, call, "application/json");
         let price = hop.price(&self.plan.set.config, &self.work.envelope.model);
-        head.cost = match price {
-            // What is called on a tenant's own account costs nothing here.
-            None if hop.is_tenants() => Some(NanoUsd(0)),
-            price => price.and_then(|price| price.cost(&used.usage)),
-        };
+        head.cost = price.and_then(|price| price.cost(&used.usage));
         let ending = Ending::Success;
         let event = self.outcome(Verdict {
             hop,
@@ -76,7 +66,6 @@ impl Execution<'_> {
             trace,
             ending,
             fault: None,
-            failure: None,
             used,
             bound: true,
             last: true,
@@ -117,7 +106,6 @@ impl Execution<'_> {
             trace,
             ending,
             fault: None,
-            failure: None,
             used,
             bound: true,
             last: true,
@@ -141,7 +129,6 @@ impl Execution<'_> {
             trace: &trace,
             ending: Ending::Failed,
             fault: Some(&failure.fault),
-            failure: Some(&failure),
             used,
             bound: begun,
             last: true,
@@ -169,7 +156,6 @@ impl Execution<'_> {
             trace: &failed.trace,
             ending: Ending::Failed,
             fault: Some(&failed.failure.fault),
-            failure: Some(&failed.failure),
             used: failed.used,
             bound: false,
             last: false,
@@ -196,7 +182,6 @@ impl Execution<'_> {
             trace,
             ending: Ending::Cancelled,
             fault: Some(&fault),
-            failure: None,
             used,
             // A caller that leaves has had the attempt made for it: its last frame binds it at the ingress.
             bound: match stop {
@@ -227,31 +212,6 @@ impl Execution<'_> {
         }
     }
 
-    /// Notes how quick the call was, and what the provider said of the credential.
-    fn measure(
-        &mut self,
-        hop: &Hop,
-        ending: Ending,
-        failure: Option<&Failure>,
-        trace: &Trace,
-        status: Option<u16>,
-    ) {
-        if let Some(status) = status
-            && let Some(credential) = hop.credential.as_ref().and_then(|id| self.work.worker.vault.get(id))
-        {
-            credential.answered(status);
-        }
-        let Some(running) = self.running.take() else { return };
-        let took = trace.first_byte.unwrap_or_else(|| trace.started.elapsed());
-        let patience = self.work.worker.config.first_byte_timeout;
-        match (ending, failure.and_then(|failure| failure.class)) {
-            (Ending::Cancelled, _) => {}
-            // One that fails at once is not a quick one.
-            (Ending::Failed, class) if class != Some(Class::Caller) => running.took(took.max(patience)),
-            (Ending::Success | Ending::Failed, _) => running.took(took),
-        }
-    }
-
     /// Sends the last frame, then stores the event that it carries.
     async fn end(&mut self, mut sections: Vec<Section>, event: &Event) {
         let Some(record) = self.work.record(event) else { return };
@@ -273,33 +233,13 @@ impl Execution<'_> {
         }
     }
 
-    /// Tells the breaker what came of the call that it let through.
-    fn judge(&mut self, hop: &Hop, ending: Ending, failure: Option<&Failure>, status: Option<u16>) {
-        let Some(pass) = self.pass.take() else { return };
-        let found = match (ending, failure) {
-            (Ending::Success, _) => Found::Well,
-            (Ending::Failed, Some(failure)) => Found::Ill(Ill {
-                class: failure.kind,
-                hint: failure.hint.or(failure.reset),
-                code: Some(failure.fault.code),
-                status,
-            }),
-            // A call that was dropped half-way says nothing about the provider.
-            (Ending::Failed, None) | (Ending::Cancelled, _) => Found::Nothing,
-        };
-        self.work.worker.breakers.record(&hop.breaker(), &pass, found);
-    }
-
     /// The outcome as an event; also what metrics, health and the log say about the attempt.
-    fn outcome(&mut self, verdict: Verdict<'_>) -> Event {
-        let Verdict { hop, upstream, trace, ending, fault, failure, used, bound, last } = verdict;
+    fn outcome(&self, verdict: Verdict<'_>) -> Event {
+        let Verdict { hop, upstream, trace, ending, fault, used, bound, last } = verdict;
         let duration = trace.started.elapsed();
         let status = trace.status.map(|status| status.as_u16());
         let code = fault.map(|fault| fault.code);
-        let class = failure.map(|failure| failure.kind);
-        upstream.metrics.attempt(ending, code, class, duration, trace.first_byte);
-        self.judge(hop, ending, failure, status);
-        self.measure(hop, ending, failure, trace, status);
+        upstream.metrics.attempt(ending, code, duration, trace.first_byte);
         // A call that was dropped half-way says nothing about the provider.
         if ending != Ending::Cancelled {
             upstream.note(Seen {
@@ -314,7 +254,7 @@ impl Execution<'_> {
             tracing::info!(
                 request_id = %attempt.request, %attempt, traceparent = self.work.job.traceparent,
                 provider = hop.place.provider, model = hop.place.model, status,
-                fault = code.map(FaultCode::label), class = class.map(FailureClass::as_str), duration_ms = ms(duration), last, "attempt failed"
+                fault = code.map(FaultCode::label), duration_ms = ms(duration), last, "attempt failed"
             );
         } else {
             tracing::debug!(
@@ -330,12 +270,9 @@ impl Execution<'_> {
             model: hop.place.model.clone(),
             priced_with: self.plan.set.config.version,
             route_mode: hop.route_mode,
-            credential: hop.credential.clone(),
-            fallback: hop.fallback.clone(),
             ending,
             status,
             fault: code,
-            class,
             used,
             bound,
             last,

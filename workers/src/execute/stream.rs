@@ -52,7 +52,6 @@ impl<'a> Relay<'a> {
     ) -> Result<(), Failure> {
         let limits = &call.limits;
         let mut silence = trace.started + limits.first_byte;
-        let mut told = false;
         while !self.stream.is_done() {
             let chunk = match self.flush_at() {
                 None => limits.wait(silence, response.chunk()).await?,
@@ -74,9 +73,6 @@ impl<'a> Relay<'a> {
             }
             if self.begun() {
                 silence = limits.silence();
-                if let Some(probe) = call.probe.as_ref().filter(|_| !std::mem::replace(&mut told, true)) {
-                    probe.answered();
-                }
             }
         }
         trace.content();

@@ -8,7 +8,7 @@ use proto::dialect::openai_chat::read_error;
 use proto::fault::FaultCode;
 
 use super::refusal::{Refusal, refusal, retry_hint, usual};
-use super::{Adapter, Auth, Listing, Place};
+use super::{Adapter, Auth, Place};
 use crate::retry::Class;
 
 pub(crate) const ADAPTER: Adapter = Adapter {
@@ -19,12 +19,8 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     auth: Auth::Bearer,
     dialect,
     path,
-    models: Some(&MODELS),
     classify,
 };
-
-/// OpenAI's list, which most who copy it have too.
-pub(super) const MODELS: Listing = Listing { path: "/models", headers: &[] };
 
 /// Codes and types of a 429 that no waiting mends: the account is exhausted.
 const EXHAUSTED: [&str; 7] = [
@@ -36,9 +32,6 @@ const EXHAUSTED: [&str; 7] = [
     "billing_hard_limit_reached",
     "billing_not_active",
 ];
-
-/// Codes of a 404 about the model or the deployment.
-const MISSING: [&str; 2] = ["model_not_found", "DeploymentNotFound"];
 
 /// Codes of a 400 about reasoning of another account.
 const STALE: [&str; 2] = ["invalid_encrypted_content", "thinking_signature_invalid"];
@@ -69,8 +62,7 @@ pub(super) fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal
         [&error.kind, &error.code].into_iter().flatten().any(|name| names.contains(&name.as_str()))
     };
     let verdict = match status {
-        429 if is(&EXHAUSTED) => (Class::Quota, FaultCode::UpstreamAccountError),
-        404 if is(&MISSING) => (Class::Model, FaultCode::UpstreamRefused),
+        429 if is(&EXHAUSTED) => (Class::Account, FaultCode::UpstreamAccountError),
         400 if is(&STALE) => (Class::Stale, FaultCode::UpstreamRefused),
         429 if is(&["slow_down"]) => (Class::RateLimited, FaultCode::UpstreamOverloaded),
         _ => usual(status),
@@ -92,7 +84,7 @@ mod tests {
         for (status, class, code) in [
             (400, Class::Caller, FaultCode::UpstreamRefused),
             (401, Class::Account, FaultCode::UpstreamAccountError),
-            (402, Class::Quota, FaultCode::UpstreamAccountError),
+            (402, Class::Account, FaultCode::UpstreamAccountError),
             (403, Class::Account, FaultCode::UpstreamAccountError),
             (404, Class::Caller, FaultCode::UpstreamRefused),
             (408, Class::Transient, FaultCode::UpstreamTimeout),

@@ -7,7 +7,6 @@ mod compatible;
 mod gemini;
 mod openai;
 mod refusal;
-mod reset;
 pub(crate) mod scripted;
 
 use http::HeaderMap;
@@ -16,7 +15,6 @@ use proto::config::{Provider, ProviderKind};
 use proto::dialect::Dialect;
 
 pub(crate) use refusal::Refusal;
-pub(crate) use reset::reset_hint;
 
 /// What is particular about a vendor. The shared work is in `execute`.
 #[derive(Debug)]
@@ -36,8 +34,6 @@ pub(crate) struct Adapter {
     pub(crate) dialect: fn(caller: Dialect, profile: &Profile) -> Option<Dialect>,
     /// What is appended to the base URL.
     pub(crate) path: fn(&Place<'_>) -> String,
-    /// The cheapest question that it answers, if it has one.
-    pub(crate) models: Option<&'static Listing>,
     /// What an answer that is not a success means: status, headers and the beginning of the body.
     pub(crate) classify: fn(u16, &HeaderMap, &[u8]) -> Refusal,
 }
@@ -49,15 +45,6 @@ pub(crate) struct Place<'a> {
     pub(crate) dialect: Dialect,
     pub(crate) model: &'a str,
     pub(crate) stream: bool,
-}
-
-/// Where a list of models is to be had.
-#[derive(Debug)]
-pub(crate) struct Listing {
-    /// What is appended to the base URL.
-    pub(crate) path: &'static str,
-    /// What it asks for beside the key.
-    pub(crate) headers: &'static [(&'static str, &'static str)],
 }
 
 /// How a key is presented.

@@ -23,8 +23,7 @@ pub(crate) struct Refusal {
 /// What a status means where the vendor has nothing of its own to say.
 pub(super) fn usual(status: u16) -> (Class, FaultCode) {
     match status {
-        402 => (Class::Quota, FaultCode::UpstreamAccountError),
-        401 | 403 => (Class::Account, FaultCode::UpstreamAccountError),
+        401..=403 => (Class::Account, FaultCode::UpstreamAccountError),
         429 => (Class::RateLimited, FaultCode::UpstreamRateLimited),
         408 | 504 => (Class::Transient, FaultCode::UpstreamTimeout),
         503 | 529 => (Class::Transient, FaultCode::UpstreamOverloaded),

@@ -37,7 +37,6 @@ async fn ask(stack: &Stack, body: &str, change: impl FnOnce(&mut Stored)) -> Req
             created_ms: 1,
             background: true,
             stream: body == ASK_STREAM,
-            end_user: None,
             token: None,
         },
         input: r#"{"input":"hello"}"#.into(),

@@ -2,10 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod background;
-mod breaker;
-mod probes;
 mod responses;
-mod routes;
 mod stack;
 mod upstream;
 

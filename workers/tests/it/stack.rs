@@ -9,12 +9,10 @@ use async_nats::jetstream::consumer::PullConsumer;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use proto::config::{Config, Model, Project, Provider, ProviderKind, Strategy, Target};
-use proto::credential::{CredentialRecord, Owner, about};
 use proto::ctl::{Answer, Ask, Question};
 use proto::dialect::Dialect;
 use proto::envelope::{Body, Envelope, OnDisconnect};
 use proto::event::Event;
-use proto::hpke::{OpeningKeys, SealingKey, pair};
 use proto::id::{IngressId, RequestId};
 use proto::nats::{Found, Link, LinkOptions, Results, StreamOptions, declare};
 use proto::reply::{Frame, Section};
@@ -22,7 +20,6 @@ use proto::seal::{KeyRing, Wrapper};
 use proto::secret::Secret;
 use proto::stored::Key;
 use proto::subject::{self, Lane};
-use proto::switch::{SwitchKind, SwitchedOff, entry};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -55,9 +52,13 @@ fn server() -> PathBuf {
 
 fn provider(name: &str, url: &str) -> Provider {
     Provider {
+        name: name.to_owned(),
+        kind: ProviderKind::OpenaiCompatible,
         base_url: Some(url.to_owned()),
+        api_key: None,
+        api_version: None,
+        region: None,
         allow_private_network: true,
-        ..Provider::new(name, ProviderKind::OpenaiCompatible)
     }
 }
 
@@ -75,38 +76,17 @@ fn serve(port: u16, dir: &std::path::Path) -> Child {
 /// A configuration whose model `fast` falls back along the given providers.
 pub fn config(urls: &[&str]) -> Config {
     let name = |n: usize| format!("p{n}");
-    let targets = (0..urls.len()).map(|n| Target::new(name(n), format!("up-{n}"))).collect();
+    let targets = (0..urls.len())
+        .map(|n| Target { provider: name(n), model: format!("up-{n}"), underlying_model: None })
+        .collect();
     Config {
         version: 1,
         published_ms: 1,
         streaming: true,
         providers: urls.iter().enumerate().map(|(n, url)| provider(&name(n), url)).collect(),
-        models: vec![Model::new("fast", Strategy::Fallback, targets)],
-        projects: vec![Project::new("acme")],
+        models: vec![Model { alias: "fast".into(), strategy: Strategy::Fallback, targets, price: None }],
+        projects: vec![Project { name: "acme".into(), streaming: true, on_disconnect: OnDisconnect::Cancel }],
         prices: Vec::new(),
-    }
-}
-
-/// The key pair that credentials are sealed with.
-fn sealing() -> (SealingKey, OpeningKeys) {
-    pair(&Secret::new([3; 32]))
-}
-
-/// A credential of kind `openai_compatible` for `provider`, at an address of its own if there is one.
-pub fn credential(id: &str, owner: Owner, provider: &str, base_url: Option<&str>) -> CredentialRecord {
-    let sealed = sealing().0.seal(&Secret::new(format!("sk-{id}")), &about(id, &owner)).unwrap();
-    CredentialRecord {
-        id: id.to_owned(),
-        owner,
-        provider: provider.to_owned(),
-        kind: ProviderKind::OpenaiCompatible,
-        base_url: base_url.map(str::to_owned),
-        sealed: sealed.to_string(),
-        models_allowed: Vec::new(),
-        priority: 100,
-        weight: 1,
-        fallback_to_platform: false,
-        created_ms: 1,
     }
 }
 
@@ -117,7 +97,6 @@ pub fn settings() -> workers::Config {
         ack_wait: Some(Duration::from_secs(1)),
         first_byte_timeout: Duration::from_secs(5),
         retry_delay: Duration::from_millis(1),
-        breakers: workers::BreakerPolicy { outage: Duration::ZERO, ..workers::BreakerPolicy::default() },
         ..workers::Config::default()
     }
 }
@@ -169,8 +148,7 @@ impl Stack {
     pub async fn worker(&self, settings: workers::Config) -> tokio::task::JoinHandle<()> {
         let link = self.link.clone();
         let carrier = proto::canonical::Carrier::new(&Secret::new([9; 32]));
-        let opening = sealing().1;
-        let secrets = workers::Secrets { wrapper: self.wrapper.clone(), carrier, opening };
+        let secrets = workers::Secrets { wrapper: self.wrapper.clone(), carrier };
         let (health, shutdown) = (self.health.clone(), self.shutdown.clone());
         let task = tokio::spawn(async move {
             workers::run(settings, link, secrets, health, shutdown).await.unwrap();
@@ -179,53 +157,12 @@ impl Stack {
         task
     }
 
-    /// Starts another worker with a connection of its own and waits until it pulls.
-    pub async fn another(&self, settings: workers::Config) -> (workers::Health, CancellationToken) {
-        let link = connect(&format!("nats://127.0.0.1:{}", self.port)).await;
-        let carrier = proto::canonical::Carrier::new(&Secret::new([9; 32]));
-        let opening = sealing().1;
-        let secrets = workers::Secrets { wrapper: self.wrapper.clone(), carrier, opening };
-        let (health, shutdown) = (workers::Health::default(), CancellationToken::new());
-        let (told, stopped) = (health.clone(), shutdown.clone());
-        tokio::spawn(async move {
-            workers::run(settings, link, secrets, told, stopped).await.unwrap();
-        });
-        until("the other worker pulls", || health.check().is_ok()).await;
-        (health, shutdown)
-    }
-
-    /// Puts credentials into their bucket, as control would.
-    pub async fn credentials(&self, records: &[CredentialRecord]) {
-        let bucket = self.link.js.get_key_value(subject::CREDENTIALS_BUCKET).await.unwrap();
-        for record in records {
-            bucket.put(&record.id, serde_json::to_vec(record).unwrap().into()).await.unwrap();
-        }
-    }
-
-    /// Switches something off, as control would.
-    pub async fn switch_off(&self, kind: SwitchKind, id: &str) {
-        let bucket = self.link.js.get_key_value(subject::SWITCHES_BUCKET).await.unwrap();
-        let off = serde_json::to_vec(&SwitchedOff { since_ms: 1 }).unwrap();
-        bucket.put(entry(kind, id), off.into()).await.unwrap();
-    }
-
-    /// Declares the streams and buckets again.
-    pub async fn declare(&self) {
-        let streams = StreamOptions { requests_max_bytes: 64 << 20, ..StreamOptions::default() };
-        declare(&self.link, &streams).await.unwrap();
-    }
-
     /// Stores a request as an ingress would.
     pub async fn request(&self, body: &str) -> RequestId {
         self.request_with(body, |_| {}).await
     }
 
     pub async fn request_with(&self, body: &str, change: impl FnOnce(&mut Envelope)) -> RequestId {
-        self.request_in(subject::DEFAULT_POOL, body, change).await
-    }
-
-    /// The same for the workers of a pool.
-    pub async fn request_in(&self, pool: &str, body: &str, change: impl FnOnce(&mut Envelope)) -> RequestId {
         let request = RequestId::new();
         let value: serde_json::Value = serde_json::from_str(body).unwrap();
         let mut envelope = Envelope {
@@ -248,8 +185,6 @@ impl Stack {
             anthropic_version: None,
             anthropic_beta: None,
             kept: None,
-            who: None,
-            route: None,
             client_request_id: None,
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
             path: Vec::new(),
@@ -266,7 +201,7 @@ impl Stack {
                 Bytes::new()
             }
         };
-        let target = subject::request(Lane::Interactive, pool, 0);
+        let target = subject::request(Lane::Interactive, subject::DEFAULT_POOL, 0);
         let sent = self.link.js.publish_with_headers(target, envelope.to_headers().unwrap(), payload).await;
         sent.unwrap().await.unwrap();
         request

@@ -1,14 +1,14 @@
 //! A provider that does what the test says: answers, refuses, streams, hangs, and tells when it was left.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::post;
 use futures_util::stream;
 
 /// What to do with one call.
@@ -32,9 +32,6 @@ pub struct Seen {
     pub headers: Mutex<Vec<http::HeaderMap>>,
     pub open: AtomicUsize,
     pub left: Mutex<Option<Instant>>,
-    /// How often it was asked for its models, and the status it answers that with; 0 = 200.
-    pub lists: AtomicUsize,
-    pub list_status: AtomicU16,
 }
 
 impl Seen {
@@ -59,23 +56,12 @@ pub async fn start(acts: Vec<Act>) -> (String, Arc<Seen>) {
     let router = axum::Router::new()
         .route("/v1/chat/completions", post(answer))
         .route("/v1/responses", post(answer))
-        .route("/v1/models", get(list))
         .layer(DefaultBodyLimit::disable())
         .with_state(Arc::clone(&seen));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
     (url, seen)
-}
-
-async fn list(State(seen): State<Arc<Seen>>) -> Response {
-    seen.lists.fetch_add(1, Ordering::SeqCst);
-    let status = match seen.list_status.load(Ordering::SeqCst) {
-        0 => 200,
-        status => status,
-    };
-    let body = r#"{"object":"list","data":[],"echo":"Bearer sk-canary-0123456789abcdef0123456789abcdef"}"#;
-    Response::builder().status(status).body(Body::from(body)).unwrap()
 }
 
 async fn answer(State(seen): State<Arc<Seen>>, headers: http::HeaderMap, body: Bytes) -> Response {

@@ -1,3 +1,1 @@
-SELECT id, project, name, hash, revoked, origin, created_ms, prefix, models, route_modes, networks, direct, expires_ms,
-    rotated_from, bcrypt
-FROM virtual_keys WHERE origin IN ('file', 'default')
+SELECT id, project, name, hash, revoked, origin, created_ms FROM virtual_keys WHERE origin IN ('file', 'default')

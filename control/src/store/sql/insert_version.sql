@@ -1,2 +1,1 @@
-INSERT INTO config_versions (version, published_ms, source, document, digest, authored)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO config_versions (version, published_ms, source, document, digest) VALUES ($1, $2, $3, $4, $5)

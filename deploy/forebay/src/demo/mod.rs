@@ -20,9 +20,9 @@ use self::checks::Check;
 use self::upstreams::{FALLBACK_MODEL, PRIMARY_MODEL, Upstreams};
 use crate::data_dir::DataDir;
 use crate::endpoint::Endpoint;
-use crate::keys::Keys;
 use crate::nats_server::{self, NatsServer};
 use crate::reconcile;
+use crate::secrets::Keys;
 use crate::stack::{Plan, Stack};
 use crate::telemetry::Metrics;
 use crate::up::{banner, ready};
@@ -103,7 +103,6 @@ async fn with_nats(work: &Path, endpoint: Endpoint) -> anyhow::Result<Evidence> 
         keys: Keys::throw_away()?,
         listener: connect::listen("127.0.0.1:0")?,
         admin: connect::listen("127.0.0.1:0")?,
-        cors_origins: Vec::new(),
         control: control::Config { file: Some(file), local_providers: true, ..control::Config::default() },
         ledger: ledger::Config::default(),
         // One attempt at each target: what is shown is the fallback, not a retry.

@@ -14,8 +14,6 @@ use proto::id::RequestId;
 use proto::nats::{Link, LinkOptions};
 use serde_json::json;
 
-pub(crate) use text::time as time_text;
-
 use self::streams::From;
 use crate::cli::ReplayArgs;
 use crate::endpoint::Endpoint;
@@ -101,7 +99,7 @@ async fn list(args: &ReplayArgs) -> anyhow::Result<bool> {
 }
 
 /// Reads a time: `2026-11-20T12:00:00Z` (any offset), or a day, which begins at midnight UTC.
-pub(crate) fn time_ms(text: &str) -> anyhow::Result<u64> {
+fn time_ms(text: &str) -> anyhow::Result<u64> {
     let timestamp = match text.parse::<Date>() {
         Ok(day) if !text.contains(['T', ' ']) => day.to_zoned(TimeZone::UTC)?.timestamp(),
         Ok(_) | Err(_) => text

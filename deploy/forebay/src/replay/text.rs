@@ -64,7 +64,6 @@ fn event(event: &Event) -> String {
         Event::Takeover(takeover) => format!("taken over by delivery {}", takeover.token),
         Event::Closed(closed) => closing(closed),
         Event::Config(config) => format!("configuration {}", config.version),
-        Event::Audit(record) => format!("{} by {}", record.action, record.actor),
     }
 }
 
@@ -150,7 +149,7 @@ fn summary(view: &RequestView) -> String {
     parts.join(", ")
 }
 
-pub(crate) fn time(ms: u64) -> String {
+fn time(ms: u64) -> String {
     let timestamp = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     timestamp.map_or_else(|| format!("{ms} ms"), |at| at.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string())
 }

@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::configure::Configured;
 use crate::data_dir::DataDir;
-use crate::secrets;
 
 /// Asked for where nothing but a wildcard is configured.
 const ANY_MODEL: &str = "gpt-5.4-mini";
@@ -25,10 +24,6 @@ pub(crate) fn text(
         format!("Forebay is ready at {http}/v1"),
         format!("  operators: {admin}    data: {}", dir.path().display()),
     ];
-    lines.push(match secrets::admin_token_file(dir) {
-        Some(file) => format!("  admin API: {admin}/admin/v1, token in {}", file.display()),
-        None => format!("  admin API: {admin}/admin/v1, token in ADMIN_TOKEN"),
-    });
     if scripted(&configured.draft.config) {
         lines.push(
             "  No provider is configured, so a built-in scripted one answers. Set OPENAI_API_KEY,".into(),

@@ -63,17 +63,6 @@ pub(crate) fn check(file: Option<&Path>) -> anyhow::Result<()> {
     compile(&config).map(drop)
 }
 
-/// The web origins that may read the control plane's answers: `API_CORS_ORIGINS`, separated by commas.
-pub(crate) fn cors_origins() -> Vec<String> {
-    let listed = std::env::var("API_CORS_ORIGINS").unwrap_or_default();
-    listed.split(',').map(|origin| origin.trim().to_owned()).filter(|origin| !origin.is_empty()).collect()
-}
-
-/// The same, for what is to be done with it at once.
-pub(crate) fn compile_file(file: &Path) -> anyhow::Result<Draft> {
-    compile(&control::Config { file: Some(file.to_owned()), ..control::Config::from_env() })
-}
-
 impl Configured {
     /// How control runs with it.
     pub(crate) fn control(

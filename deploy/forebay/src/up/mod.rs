@@ -18,9 +18,8 @@ pub(crate) use self::configure::Mistakes;
 use crate::cli::UpArgs;
 use crate::data_dir::DataDir;
 use crate::endpoint::{self, Endpoint};
-use crate::keys::Keys;
 use crate::nats_server::{self, NatsServer};
-use crate::secrets::check_environment;
+use crate::secrets::{Keys, check_environment};
 use crate::stack::{Plan, Stack};
 use crate::telemetry::Metrics;
 use crate::{connect, output, shutdown};
@@ -51,17 +50,8 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
         let control = configured.control(&dir, streams, on_published)?;
         let metrics = Metrics::install()?;
         let _upkeep = metrics.keep_up();
-        let plan = Plan {
-            endpoint: endpoint.clone(),
-            keys,
-            listener,
-            admin,
-            cors_origins: configure::cors_origins(),
-            control,
-            ledger,
-            workers,
-            ingress,
-        };
+        let plan =
+            Plan { endpoint: endpoint.clone(), keys, listener, admin, control, ledger, workers, ingress };
         let mut stack = Stack::start(plan, &metrics)?;
         let served = serve(&mut stack, &endpoint, &configured, &dir, published, &shutdown).await;
         stack.stop().await;

@@ -32,10 +32,9 @@ pub(in crate::routes) async fn queue(
     envelope: Envelope,
     body: Held,
 ) -> Result<Queued, Fault> {
-    let end_user = envelope.who.as_ref().and_then(|who| who.end_user.clone());
     let previous = envelope.kept.as_ref().and_then(|kept| kept.previous.clone());
     if let Some(previous) = &previous {
-        go_on_from(app, call, &Key::new(&envelope.project, previous), end_user.as_deref()).await?;
+        go_on_from(app, call, &Key::new(&envelope.project, previous)).await?;
     }
     let (request, id) = (envelope.request, response_id(envelope.request));
     let key = Key::new(&envelope.project, &id);
@@ -53,7 +52,6 @@ pub(in crate::routes) async fn queue(
             background: true,
             stream: envelope.stream,
             token: None,
-            end_user,
         },
         input: openai_responses::input_of_body(&body.bytes),
         response: response.clone(),
@@ -69,7 +67,7 @@ pub(in crate::routes) async fn queue(
             let appended = app.replays.append(request, &ring, &event, None, Tail::default(), PATIENCE).await;
             appended.map_err(|error| failed(call, &error))?;
         }
-        enqueue(app, call, envelope, body).await
+        enqueue(app, envelope, body).await
     };
     if let Err(fault) = stored.await {
         // Should the request be stored after all, its worker finds no record and does nothing.
@@ -82,9 +80,8 @@ pub(in crate::routes) async fn queue(
 }
 
 /// The response to go on from must be there and answered: the caller learns it now rather than later.
-async fn go_on_from(app: &App, call: &Call, key: &Key, end_user: Option<&str>) -> Result<(), Fault> {
-    let found = find(app, call, key).await?.filter(|found| found.stored.about.is_shown_to(end_user));
-    let (code, message) = match found {
+async fn go_on_from(app: &App, call: &Call, key: &Key) -> Result<(), Fault> {
+    let (code, message) = match find(app, call, key).await? {
         Some(found) if found.stored.about.status.is_answered() => return Ok(()),
         Some(_) => {
             (FaultCode::InvalidRequest, format!("The response `{}` has no answer to go on from.", key.id()))

@@ -24,7 +24,7 @@ const TRIES: u32 = 8;
 
 /// Answers with the response as it is then; one that is over stays what it is.
 pub(crate) async fn cancel(State(app): State<Arc<App>>, id: Id, request: Request) -> Response {
-    let mut call = Call::of(&app.metrics, Route::Responses, &request);
+    let mut call = Call::begin(&app.metrics, Route::Responses, request.headers());
     match end(&app, &mut call, request.headers(), id).await {
         Ok(response) => respond::json(call, response, None),
         Err(fault) => respond::refuse(call, &fault, None),

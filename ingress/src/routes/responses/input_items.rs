@@ -41,7 +41,7 @@ pub(crate) async fn input_items(
     page: Result<Query<Page>, QueryRejection>,
     request: Request,
 ) -> Response {
-    let mut call = Call::of(&app.metrics, Route::Responses, &request);
+    let mut call = Call::begin(&app.metrics, Route::Responses, request.headers());
     match list(&app, &mut call, request.headers(), id, page).await {
         Ok(body) => respond::json(call, body, None),
         Err(fault) => respond::refuse(call, &fault, None),

@@ -1,5 +1,4 @@
-//! `GET` and `DELETE /v1/responses/{id}`: a key sees its own project's responses, a session those of
-//! its end user; another's is as good as none.
+//! `GET` and `DELETE /v1/responses/{id}`: a key sees its own project's responses; another's is as good as none.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,6 @@ use serde::Deserialize;
 
 use super::super::enter;
 use super::Replay;
-use crate::auth::may_call_models;
 use crate::call::Call;
 use crate::metrics::Route;
 use crate::respond;
@@ -46,7 +44,7 @@ pub(crate) async fn retrieve(
     asked: Result<Query<Asked>, QueryRejection>,
     request: Request,
 ) -> Response {
-    let mut call = Call::of(&app.metrics, Route::Responses, &request);
+    let mut call = Call::begin(&app.metrics, Route::Responses, request.headers());
     let (key, found) = match own(&app, &mut call, request.headers(), id).await {
         Ok(own) => own,
         Err(fault) => return respond::refuse(call, &fault, None),
@@ -71,7 +69,7 @@ pub(crate) async fn retrieve(
 
 /// Forgets a response.
 pub(crate) async fn delete(State(app): State<Arc<App>>, id: Id, request: Request) -> Response {
-    let mut call = Call::of(&app.metrics, Route::Responses, &request);
+    let mut call = Call::begin(&app.metrics, Route::Responses, request.headers());
     match remove(&app, &mut call, request.headers(), id).await {
         Ok(body) => respond::json(call, body, None),
         Err(fault) => respond::refuse(call, &fault, None),
@@ -108,12 +106,10 @@ pub(super) async fn own(
     headers: &HeaderMap,
     id: Id,
 ) -> Result<(Key, Found), Fault> {
-    let (caller, _) = enter(app, call, headers).await?;
-    may_call_models(&caller)?;
+    let (key, _) = enter(app, call, headers).await?;
     let id = id.map_or_else(|_| String::new(), |Path(id)| id);
-    let key = Key::new(&caller.project, id);
-    let user = caller.session.as_ref().map(|session| session.end_user.as_str());
-    let found = find(app, call, &key).await?.filter(|found| found.stored.about.is_shown_to(user));
+    let key = Key::new(&key.project, id);
+    let found = find(app, call, &key).await?;
     found.map(|found| (key.clone(), found)).ok_or_else(|| unknown(key.id()))
 }
 

@@ -54,13 +54,6 @@ pub fn status(fault: &Fault) -> u16 {
         | FaultCode::RequestTooLarge
         | FaultCode::RequestTimeout
         | FaultCode::InvalidApiKey
-        | FaultCode::InvalidSession
-        | FaultCode::ExpiredSession
-        | FaultCode::Forbidden
-        | FaultCode::ModelNotAllowed
-        | FaultCode::FeatureNotFound
-        | FaultCode::NoAvailableRoute
-        | FaultCode::NoHealthyRoute
         | FaultCode::PreviousResponseNotFound
         | FaultCode::ModelNotFound
         | FaultCode::NotFound
@@ -154,19 +147,13 @@ mod tests {
             }
             FaultCode::RequestTooLarge => (413, "request_too_large"),
             FaultCode::RequestTimeout => (408, "timeout_error"),
-            FaultCode::InvalidApiKey | FaultCode::InvalidSession | FaultCode::ExpiredSession => {
-                (401, "authentication_error")
-            }
-            FaultCode::Forbidden | FaultCode::ModelNotAllowed => (403, "permission_error"),
-            FaultCode::NoAvailableRoute => (400, "invalid_request_error"),
-            FaultCode::ModelNotFound | FaultCode::NotFound | FaultCode::FeatureNotFound => {
-                (404, "not_found_error")
-            }
+            FaultCode::InvalidApiKey => (401, "authentication_error"),
+            FaultCode::ModelNotFound | FaultCode::NotFound => (404, "not_found_error"),
             FaultCode::MethodNotAllowed => (405, "invalid_request_error"),
             FaultCode::UpstreamRateLimited => (429, "rate_limit_error"),
             FaultCode::UpstreamOverloaded | FaultCode::Overloaded => (529, "overloaded_error"),
             FaultCode::UpstreamTimeout => (504, "timeout_error"),
-            FaultCode::Unavailable | FaultCode::NoHealthyRoute => (503, "api_error"),
+            FaultCode::Unavailable => (503, "api_error"),
             FaultCode::Cancelled => (499, "invalid_request_error"),
             FaultCode::UpstreamAccountError | FaultCode::UpstreamError | FaultCode::Internal => {
                 (500, "api_error")

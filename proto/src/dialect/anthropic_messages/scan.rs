@@ -8,7 +8,6 @@
 //! | `stream` | a boolean or absent |
 
 use super::Scan;
-use crate::dialect::gateway;
 use crate::dialect::json;
 use crate::dialect::openai_chat::estimate;
 use crate::dialect::openai_chat::request::{
@@ -26,7 +25,6 @@ struct Wanted<'a> {
     tools: Option<&'a str>,
     stream: Option<&'a str>,
     max_tokens: Option<&'a str>,
-    metadata: Option<&'a str>,
 }
 
 impl<'a> Wanted<'a> {
@@ -44,7 +42,6 @@ impl<'a> Wanted<'a> {
             "tools" => &mut self.tools,
             "stream" => &mut self.stream,
             "max_tokens" => &mut self.max_tokens,
-            "metadata" => &mut self.metadata,
             _ => return,
         };
         *place = Some(value);
@@ -76,8 +73,7 @@ pub fn scan(body: &[u8]) -> Result<Scan, Fault> {
     let output_tokens = wanted.max_tokens()?.min(OUTPUT_TOKENS_MAX);
     let stream = flag(wanted.stream, "stream")?;
     let estimate = Estimate { input_tokens: wanted.input_tokens(), output_tokens };
-    let wishes = gateway::wishes(wanted.metadata)?;
-    Ok(Scan { model, stream, include_usage: false, estimate, wishes })
+    Ok(Scan { model, stream, include_usage: false, estimate })
 }
 
 /// Reads the body of a request to count tokens: the same without `max_tokens`, and never a stream.
@@ -89,8 +85,7 @@ pub fn scan_count(body: &[u8]) -> Result<Scan, Fault> {
     let model = model(wanted.model)?;
     messages(wanted.messages)?;
     let estimate = Estimate { input_tokens: wanted.input_tokens(), output_tokens: 0 };
-    let wishes = gateway::wishes(wanted.metadata)?;
-    Ok(Scan { model, stream: false, include_usage: false, estimate, wishes })
+    Ok(Scan { model, stream: false, include_usage: false, estimate })
 }
 
 #[cfg(test)]

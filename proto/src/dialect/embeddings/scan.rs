@@ -1,7 +1,6 @@
 //! What admission needs to know of a caller's request, found in one pass without a tree.
 
 use super::input;
-use crate::dialect::gateway;
 use crate::dialect::json;
 use crate::dialect::openai_chat::Scan;
 use crate::dialect::openai_chat::request::{MEMBERS_MAX, expected, members_of, model};
@@ -16,7 +15,6 @@ pub(super) struct Wanted<'a> {
     pub(super) dimensions: Option<&'a str>,
     pub(super) encoding_format: Option<&'a str>,
     pub(super) user: Option<&'a str>,
-    pub(super) metadata: Option<&'a str>,
     /// Names of all others.
     pub(super) rest: Vec<String>,
 }
@@ -36,8 +34,7 @@ pub fn scan(body: &[u8]) -> Result<Scan, Fault> {
     let of_text = if measure.chars > 0 { estimate_tokens(measure.chars) } else { 0 };
     let input_tokens = of_text.saturating_add(measure.tokens);
     let estimate = Estimate { input_tokens, output_tokens: 0 };
-    let wishes = gateway::wishes(wanted.metadata)?;
-    Ok(Scan { model, stream: false, include_usage: false, estimate, wishes })
+    Ok(Scan { model, stream: false, include_usage: false, estimate })
 }
 
 /// The members of a body.
@@ -49,10 +46,6 @@ pub(super) fn wanted(body: &[u8]) -> Result<Wanted<'_>, Fault> {
         "dimensions" => wanted.dimensions = Some(value),
         "encoding_format" => wanted.encoding_format = Some(value),
         "user" => wanted.user = Some(value),
-        "metadata" => {
-            wanted.metadata = Some(value);
-            wanted.rest.push("metadata".to_owned());
-        }
         other if wanted.rest.len() < MEMBERS_MAX => wanted.rest.push(other.to_owned()),
         _ => {}
     })?;

@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 
 use super::estimate;
-use crate::dialect::gateway::{self, Wishes};
 use crate::dialect::json::{self, Member};
 use crate::dialect::{JSON_DEPTH_MAX, nested_too_deep};
 use crate::fault::{Fault, FaultCode};
@@ -35,8 +34,6 @@ pub struct Scan {
     /// What the call may use: input from the text of messages and tools, where an image, a recording or a file
     /// counts as about 1,000 tokens; output from `max_completion_tokens` or `max_tokens`, else 1,024, times `n`.
     pub estimate: Estimate,
-    /// What its `metadata` asks of the gateway, where it does.
-    pub wishes: Option<Box<Wishes>>,
 }
 
 /// The members that matter, as written.
@@ -50,7 +47,6 @@ struct Wanted<'a> {
     max_completion_tokens: Option<&'a str>,
     max_tokens: Option<&'a str>,
     n: Option<&'a str>,
-    metadata: Option<&'a str>,
 }
 
 impl<'a> Wanted<'a> {
@@ -64,7 +60,6 @@ impl<'a> Wanted<'a> {
             "max_completion_tokens" => &mut self.max_completion_tokens,
             "max_tokens" => &mut self.max_tokens,
             "n" => &mut self.n,
-            "metadata" => &mut self.metadata,
             _ => return,
         };
         *place = Some(value);
@@ -93,8 +88,7 @@ pub fn scan(body: &[u8]) -> Result<Scan, Fault> {
     messages(wanted.messages)?;
     let stream = flag(wanted.stream, "stream")?;
     let include_usage = include_usage(wanted.stream_options)?;
-    let wishes = gateway::wishes(wanted.metadata)?;
-    Ok(Scan { model, stream, include_usage, estimate: wanted.estimate(), wishes })
+    Ok(Scan { model, stream, include_usage, estimate: wanted.estimate() })
 }
 
 /// Hands every member of a caller's body to `note`, by its name and as written. A fault where the body is no readable

@@ -4,7 +4,6 @@
 use bytes::Bytes;
 
 use crate::canonical::State;
-use crate::dialect::gateway;
 use crate::dialect::json::{self, Edit};
 use crate::dialect::openai_chat::Scan;
 use crate::dialect::openai_chat::estimate;
@@ -38,7 +37,6 @@ struct Wanted<'a> {
     instructions: Option<&'a str>,
     tools: Option<&'a str>,
     max_output_tokens: Option<&'a str>,
-    metadata: Option<&'a str>,
 }
 
 impl<'a> Wanted<'a> {
@@ -55,7 +53,6 @@ impl<'a> Wanted<'a> {
             "instructions" => &mut self.instructions,
             "tools" => &mut self.tools,
             "max_output_tokens" => &mut self.max_output_tokens,
-            "metadata" => &mut self.metadata,
             _ => return,
         };
         *place = Some(value).filter(|value| *value != "null");
@@ -79,8 +76,7 @@ impl<'a> Wanted<'a> {
             input_tokens: estimate_tokens(chars),
             output_tokens: limit.unwrap_or(OUTPUT_TOKENS_DEFAULT).min(OUTPUT_TOKENS_MAX),
         };
-        let wishes = gateway::wishes(self.metadata)?;
-        Ok(Scan { model, stream, include_usage: false, estimate, wishes })
+        Ok(Scan { model, stream, include_usage: false, estimate })
     }
 
     fn input(&self) -> Result<(), Fault> {

@@ -7,7 +7,7 @@ use proto::dialect::openai_chat::read_error;
 use proto::fault::FaultCode;
 
 use super::refusal::{Refusal, refusal, retry_hint, usual};
-use super::{Adapter, Auth, Listing};
+use super::{Adapter, Auth};
 use crate::retry::Class;
 
 pub(crate) const ADAPTER: Adapter = Adapter {
@@ -21,16 +21,12 @@ pub(crate) const ADAPTER: Adapter = Adapter {
         _ => Some(Dialect::AnthropicMessages),
     },
     path: |_| "/v1/messages".to_owned(),
-    models: Some(&Listing { path: "/v1/models?limit=1", headers: &[("anthropic-version", "2023-06-01")] }),
     classify,
 };
 
 /// Words of a 400 that are about our account: there is no code for it.
 const EXHAUSTED_WORDS: [&str; 2] =
     ["You have reached your specified API usage limits", "Your credit balance is too low"];
-
-/// Words of a 404 about the model; other things can be missing too.
-const MISSING_WORDS: &str = "model:";
 
 /// Detail codes of a 429 that no waiting mends.
 const EXHAUSTED_CODES: [&str; 3] =
@@ -40,15 +36,13 @@ fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal {
     let error = read_error(status, body);
     let hint = retry_hint(headers, proto::clock::now_ms());
     let held = EXHAUSTED_CODES.iter().any(|code| memchr::memmem::find(body, code.as_bytes()).is_some());
-    let exhausted = match status {
+    let account = match status {
         400 => EXHAUSTED_WORDS.iter().any(|words| error.message.starts_with(words)),
         429 => held,
         _ => false,
     };
-    let verdict = if exhausted {
-        (Class::Quota, FaultCode::UpstreamAccountError)
-    } else if status == 404 && error.message.starts_with(MISSING_WORDS) {
-        (Class::Model, FaultCode::UpstreamRefused)
+    let verdict = if account {
+        (Class::Account, FaultCode::UpstreamAccountError)
     } else if status == 400 && is_stale(&error.message) {
         (Class::Stale, FaultCode::UpstreamRefused)
     } else {
@@ -75,14 +69,13 @@ mod tests {
 
     #[test]
     fn an_exhausted_account_is_ours_to_mend() {
-        assert_eq!(of(400, "Your credit balance is too low to access the API."), (Class::Quota, 502));
-        assert_eq!(of(404, "model: claude-nothing"), (Class::Model, 404));
+        assert_eq!(of(400, "Your credit balance is too low to access the API."), (Class::Account, 502));
         assert_eq!(of(400, "max_tokens: required"), (Class::Caller, 400));
         let foreign = "messages.1.content.0: Invalid `signature` in `thinking` block";
         assert_eq!(of(400, foreign), (Class::Stale, 400));
         assert_eq!(of(429, "slow down"), (Class::RateLimited, 429));
         let body = br#"{"type":"error","error":{"type":"rate_limit_error","message":"no","details":{"error_code":"organization_on_hold"}}}"#;
-        assert_eq!(classify(429, &HeaderMap::new(), body).class, Class::Quota);
+        assert_eq!(classify(429, &HeaderMap::new(), body).class, Class::Account);
         assert_eq!(of(529, "busy"), (Class::Transient, 503));
     }
 }

@@ -7,7 +7,7 @@ use proto::catalogue::Profile;
 use proto::config::ProviderKind;
 use proto::dialect::Dialect;
 
-use super::{Adapter, Auth, Listing, Place, compatible, openai, segment};
+use super::{Adapter, Auth, Place, compatible, openai, segment};
 
 pub(crate) const ADAPTER: Adapter = Adapter {
     kind: ProviderKind::AzureOpenai,
@@ -17,7 +17,6 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     auth: Auth::HeaderOrEntra("api-key"),
     dialect: |caller, profile: &Profile| openai::dialect(caller, profile),
     path,
-    models: Some(&Listing { path: "/openai/v1/models", headers: &[] }),
     classify: compatible::classify,
 };
 

@@ -28,7 +28,6 @@ pub(crate) const ADAPTER: Adapter = Adapter {
         _ => Some(Dialect::BedrockConverse),
     },
     path,
-    models: None,
     classify,
 };
 
@@ -47,10 +46,9 @@ fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal {
     let kind = headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
     let error = read_error(status, body, kind);
     let verdict = match (status, error.code.as_deref()) {
-        (400, Some("ServiceQuotaExceededException")) => (Class::Quota, FaultCode::UpstreamAccountError),
+        (400, Some("ServiceQuotaExceededException")) => (Class::Account, FaultCode::UpstreamAccountError),
         (400, _) if super::anthropic::is_stale(&error.message) => (Class::Stale, FaultCode::UpstreamRefused),
         (424, _) => (Class::Transient, FaultCode::UpstreamError),
-        (404, Some("ResourceNotFoundException")) => (Class::Model, FaultCode::UpstreamRefused),
         (429, Some("ModelNotReadyException")) => (Class::RateLimited, FaultCode::UpstreamOverloaded),
         _ => usual(status),
     };

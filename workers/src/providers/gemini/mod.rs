@@ -7,7 +7,7 @@ use proto::dialect::gemini::{is_account_error, is_signature_error, read_error, r
 use proto::fault::FaultCode;
 
 use super::refusal::{Refusal, refusal, retry_hint, usual};
-use super::{Adapter, Auth, Listing, Place, segment};
+use super::{Adapter, Auth, Place, segment};
 use crate::retry::Class;
 
 pub(crate) const ADAPTER: Adapter = Adapter {
@@ -21,7 +21,6 @@ pub(crate) const ADAPTER: Adapter = Adapter {
         _ => Some(Dialect::Gemini),
     },
     path,
-    models: Some(&Listing { path: "/v1beta/models?pageSize=1", headers: &[] }),
     classify,
 };
 
@@ -41,9 +40,6 @@ fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal {
     let hint = retry_delay(body).or_else(|| retry_hint(headers, proto::clock::now_ms()));
     let verdict = if is_account_error(status, body) {
         (Class::Account, FaultCode::UpstreamAccountError)
-    } else if status == 404 {
-        // The path holds nothing but the model.
-        (Class::Model, FaultCode::UpstreamRefused)
     } else if is_signature_error(status, body) {
         (Class::Stale, FaultCode::UpstreamRefused)
     } else {

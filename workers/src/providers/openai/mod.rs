@@ -14,7 +14,6 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     auth: Auth::Bearer,
     dialect,
     path: compatible::path,
-    models: Some(&compatible::MODELS),
     classify: compatible::classify,
 };
 

@@ -28,7 +28,6 @@ pub(crate) const ADAPTER: Adapter = Adapter {
         compatible::dialect(caller, profile).filter(|dialect| *dialect == Dialect::OpenaiChat)
     },
     path: compatible::path,
-    models: None,
     classify: compatible::classify,
 };
 

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Who may be at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Anybody on the internet.
     Public,
     /// Somebody in this machine or network; only with the operator's leave.
@@ -17,26 +17,18 @@ pub(super) enum Verdict {
 }
 
 /// Instance metadata services: whoever reaches one gets the machine's own credentials.
-const METADATA_V4: [Ipv4Addr; 10] = [
+const METADATA_V4: [Ipv4Addr; 6] = [
     Ipv4Addr::new(169, 254, 169, 254), // AWS, Google, Azure, Oracle, DigitalOcean and others
     Ipv4Addr::new(169, 254, 170, 2),   // AWS ECS task credentials
     Ipv4Addr::new(169, 254, 170, 23),  // AWS EKS pod identity
-    Ipv4Addr::new(169, 254, 169, 253), // AWS, its resolver
-    Ipv4Addr::new(169, 254, 169, 123), // AWS, its clock
-    Ipv4Addr::new(169, 254, 0, 23),    // Tencent
-    Ipv4Addr::new(169, 254, 42, 42),   // Scaleway
     Ipv4Addr::new(100, 100, 100, 200), // Alibaba
     Ipv4Addr::new(168, 63, 129, 16),   // Azure wire server
     Ipv4Addr::new(192, 0, 0, 192),     // Oracle, older
 ];
-const METADATA_V6: [Ipv6Addr; 7] = [
-    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),   // AWS
-    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),    // AWS EKS pod identity
-    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x253),   // AWS, its resolver
-    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),    // Google
-    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe), // OpenStack
-    Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe), // Oracle
-    Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),     // Scaleway
+const METADATA_V6: [Ipv6Addr; 3] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), // AWS
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),  // AWS EKS pod identity
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),  // Google
 ];
 
 /// Networks of IPv4 that are not public: address, prefix length, and whether nobody may be there at all.
@@ -59,7 +51,7 @@ const SPECIAL_V4: [([u8; 4], u32, Verdict); 15] = [
 ];
 
 /// Judges an address.
-pub(super) fn verdict(address: IpAddr) -> Verdict {
+pub(crate) fn verdict(address: IpAddr) -> Verdict {
     match address {
         IpAddr::V4(v4) => verdict_v4(v4),
         IpAddr::V6(v6) => verdict_v6(v6),
@@ -84,8 +76,7 @@ fn verdict_v6(address: Ipv6Addr) -> Verdict {
         return Verdict::Never;
     }
     let s = address.segments();
-    let carried = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
-    let v4 = |high, low| verdict_v4(carried(high, low));
+    let v4 = |high: u16, low: u16| verdict_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
     match s {
         [0, 0, 0, 0, 0, 0, 0, 1] => Verdict::Private,
         // IPv4 in IPv6: mapped, translated, compatible.
@@ -94,11 +85,6 @@ fn verdict_v6(address: Ipv6Addr) -> Verdict {
         | [0, 0, 0, 0, 0, 0, high, low] => v4(high, low),
         // NAT64: the well-known prefix carries an IPv4 address; the local-use prefix is somebody's own.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low),
-        [0x64, 0xff9b, 1, a, b, c, high, low] => {
-            let carried = [carried(high, low), carried(a, (b & 0xff) << 8 | c >> 8)];
-            let metadata = carried.iter().any(|v4| METADATA_V4.contains(v4));
-            if metadata { Verdict::Never } else { Verdict::Private }
-        }
         // 6to4.
         [0x2002, high, low, ..] => worse(v4(high, low), Verdict::Public),
         // Teredo: the server, and the client with its bits turned round.
@@ -118,7 +104,7 @@ fn global(first: u16) -> Verdict {
     if first & 0xe000 == 0x2000 { Verdict::Public } else { Verdict::Private }
 }
 
-pub(super) fn worse(a: Verdict, b: Verdict) -> Verdict {
+fn worse(a: Verdict, b: Verdict) -> Verdict {
     match (a, b) {
         (Verdict::Never, _) | (_, Verdict::Never) => Verdict::Never,
         (Verdict::Private, _) | (_, Verdict::Private) => Verdict::Private,

@@ -1,1 +1,0 @@
-SELECT credits - debits AS balance FROM accounts WHERE id = $1

@@ -1,1 +1,0 @@
-UPDATE publications SET status = 'active', ended_ms = $2 WHERE version = $1 AND status = 'observed'

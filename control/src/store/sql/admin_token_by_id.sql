@@ -1,1 +1,0 @@
-SELECT id, name, role, prefix, created_ms, expires_ms, revoked_ms, last_used_ms FROM admin_tokens WHERE id = $1

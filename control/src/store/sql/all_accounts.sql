@@ -1,1 +1,0 @@
-SELECT id, '' AS owner FROM accounts ORDER BY id

@@ -1,1 +1,0 @@
-SELECT id, name AS owner FROM developers ORDER BY id

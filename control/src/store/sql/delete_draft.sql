@@ -1,1 +1,0 @@
-DELETE FROM config_drafts WHERE id = 'draft'

@@ -1,2 +1,0 @@
-SELECT id, name, email, payout_account_id, created_ms, updated_ms FROM developers
-WHERE id > $1 AND ($2 = '' OR email = $2) ORDER BY id LIMIT $3

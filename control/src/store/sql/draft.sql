@@ -1,1 +1,0 @@
-SELECT base, document, edited_by, edited_ms FROM config_drafts WHERE id = 'draft'

@@ -1,1 +1,0 @@
-SELECT version FROM publications WHERE version > $1 AND status <> 'failed' LIMIT 1

@@ -1,1 +1,0 @@
-SELECT COUNT(*) AS live FROM project_secrets WHERE project = $1 AND revoked_ms IS NULL

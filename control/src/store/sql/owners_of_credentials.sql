@@ -1,1 +1,0 @@
-SELECT id, owner FROM credentials WHERE owner_scope = 'developer' ORDER BY id

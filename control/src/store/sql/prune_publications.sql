@@ -1,1 +1,0 @@
-DELETE FROM publications WHERE version NOT IN (SELECT version FROM config_versions)

@@ -1,1 +1,0 @@
-SELECT status FROM publications WHERE version = $1

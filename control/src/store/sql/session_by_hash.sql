@@ -1,1 +1,0 @@
-SELECT id, project, end_user, feature, scopes, expires_ms, revoked_ms FROM sessions WHERE hash = $1

@@ -1,1 +1,0 @@
-SELECT project AS id, end_user AS owner FROM sessions WHERE id = $1

@@ -1,1 +1,0 @@
-UPDATE end_users SET metadata = $2 WHERE id = $1

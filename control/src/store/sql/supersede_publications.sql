@@ -1,1 +1,0 @@
-UPDATE publications SET status = 'superseded' WHERE status = 'active' AND version < $1

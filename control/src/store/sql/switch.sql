@@ -1,1 +1,0 @@
-SELECT id, by_scope FROM switches WHERE kind = $1 AND id = $2

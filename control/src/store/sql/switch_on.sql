@@ -1,1 +1,0 @@
-DELETE FROM switches WHERE kind = $1 AND id = $2

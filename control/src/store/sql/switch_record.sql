@@ -1,1 +1,0 @@
-SELECT kind, id, since_ms FROM switches WHERE kind = $1 AND id = $2

@@ -1,1 +1,0 @@
-UPDATE admin_tokens SET last_used_ms = $1 WHERE id = $2

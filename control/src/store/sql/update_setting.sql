@@ -1,1 +1,0 @@
-UPDATE settings SET value = $2 WHERE name = $1

@@ -1,1 +1,0 @@
-SELECT version, source, digest, document, authored FROM config_versions WHERE version = $1

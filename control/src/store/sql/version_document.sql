@@ -1,1 +1,0 @@
-SELECT document FROM config_versions WHERE version = $1
